@@ -1,0 +1,65 @@
+# skep: the Kubernetes API over Docker Swarm. `make` shows what can be done; longer recipes live in .ci/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+# Programs are static, and everything but the race detector shares one build cache.
+export CGO_ENABLED ?= 0
+export GOFLAGS ?= -buildvcs=false
+
+FUZZTIME ?= 20s
+E2E      ?= .
+IMAGE    ?= skep:latest
+
+.PHONY: help
+help: ## this list
+	@echo 'skep: the Kubernetes API over Docker Swarm'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/skep, and bin/kubectl from the same go.mod
+	@.ci/build
+
+.PHONY: up
+up: ## from nothing to a Swarm that kubectl speaks to, and what to type next
+	@.ci/up
+
+.PHONY: down
+down: ## undo what `make up` did, and nothing else
+	@.ci/down
+
+.PHONY: images
+images: ## stand-ins for nginx:alpine, busybox and the like, where no registry is in reach
+	@.ci/images --keep
+
+.PHONY: test
+test: ## every test, on Swarms of their own (root; installs what is missing)
+	@.ci/test
+
+.PHONY: test-short
+test-short: ## the tests that need neither Docker nor root
+	go test -short ./...
+
+.PHONY: e2e
+e2e: ## kubectl against a real Swarm (E2E=TestRollout for a part)
+	@.ci/e2e -run '$(E2E)'
+
+.PHONY: bench
+bench: build ## side by side with kube-apiserver and etcd: docs/performance.md
+	go -C gateway/bench test -bench . -run '^$$' -timeout 30m
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: golden
+golden: ## rewrite the golden cases and docs/support.md from the code
+	go test ./translate -update
+
+.PHONY: verify
+verify: ## format, vet, lint, imports, and that generated files are fresh
+	@.ci/verify
+
+.PHONY: image
+image: ## the container image, skep:latest (IMAGE=name:tag)
+	docker build --build-arg VERSION="$$(.ci/build version)" --tag '$(IMAGE)' .

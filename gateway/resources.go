@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/registry/rest"
+	coordinationdefaults "k8s.io/kubernetes/pkg/apis/coordination/v1"
+	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
+	daemonsetstore "k8s.io/kubernetes/pkg/registry/apps/daemonset/storage"
+	deploymentstore "k8s.io/kubernetes/pkg/registry/apps/deployment/storage"
+	replicasetstore "k8s.io/kubernetes/pkg/registry/apps/replicaset/storage"
+	"k8s.io/kubernetes/pkg/registry/authentication/selfsubjectreview"
+	"k8s.io/kubernetes/pkg/registry/authorization/selfsubjectaccessreview"
+	jobstore "k8s.io/kubernetes/pkg/registry/batch/job/storage"
+	leasestore "k8s.io/kubernetes/pkg/registry/coordination/lease/storage"
+	configmapstore "k8s.io/kubernetes/pkg/registry/core/configmap/storage"
+	eventstore "k8s.io/kubernetes/pkg/registry/core/event/storage"
+	namespacestore "k8s.io/kubernetes/pkg/registry/core/namespace/storage"
+	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
+	secretstore "k8s.io/kubernetes/pkg/registry/core/secret/storage"
+	serviceaccountstore "k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage"
+
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
+
+	"skep/translate"
+)
+
+// Resource is a row of the table of what skep serves.
+type Resource struct {
+	GVR schema.GroupVersionResource
+	// Backing says what holds the objects: service, task, node, namespace, config, document, memory or none.
+	Backing string
+	// Lens is nil where nothing is kept.
+	Lens translate.Lens
+	// storage makes the resource and its subresources, by the suffix of their path.
+	storage func(b *builder) (map[string]rest.Storage, error)
+}
+
+// Resources are all that skep serves. Adding a kind is a row here and a file in translate.
+var Resources = []Resource{
+	{corev1.SchemeGroupVersion.WithResource("namespaces"), "namespace", translate.Namespaces{}, namespaces},
+	{corev1.SchemeGroupVersion.WithResource("nodes"), "node", translate.Nodes{}, nodes},
+	{corev1.SchemeGroupVersion.WithResource("pods"), "task", translate.Pods{}, pods},
+	{corev1.SchemeGroupVersion.WithResource("configmaps"), "document", configMaps, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := configmapstore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{corev1.SchemeGroupVersion.WithResource("secrets"), "document, sealed", secrets, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := secretstore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{corev1.SchemeGroupVersion.WithResource("serviceaccounts"), "document", serviceAccounts, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := serviceaccountstore.NewREST(b, nil, nil, nil, 0, nil, nil, nil, nil, nil, false, 0)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{corev1.SchemeGroupVersion.WithResource("events"), "memory", translate.Events{}, events},
+	{eventsv1.SchemeGroupVersion.WithResource("events"), "memory", translate.Events{}, events},
+	{appsv1.SchemeGroupVersion.WithResource("deployments"), "service", translate.Deployments{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := deploymentstore.NewStorage(b)
+		return map[string]rest.Storage{"": s.Deployment, "/status": s.Status, "/scale": s.Scale}, err
+	}},
+	{appsv1.SchemeGroupVersion.WithResource("replicasets"), "service, document", translate.ReplicaSets{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := replicasetstore.NewStorage(b)
+		return map[string]rest.Storage{"": s.ReplicaSet, "/status": s.Status, "/scale": s.Scale}, err
+	}},
+	{appsv1.SchemeGroupVersion.WithResource("daemonsets"), "service", translate.DaemonSets{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, _, err := daemonsetstore.NewREST(b)
+		return map[string]rest.Storage{"": readOnly{s.Store, []string{"ds"}}}, err
+	}},
+	{batchv1.SchemeGroupVersion.WithResource("jobs"), "service", translate.Jobs{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, _, err := jobstore.NewREST(b)
+		return map[string]rest.Storage{"": readOnly{s.Store, nil}}, err
+	}},
+	{coordinationv1.SchemeGroupVersion.WithResource("leases"), "document", leases, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := leasestore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{authorizationv1.SchemeGroupVersion.WithResource("selfsubjectaccessreviews"), "none", nil, func(b *builder) (map[string]rest.Storage, error) {
+		return map[string]rest.Storage{"": selfsubjectaccessreview.NewREST(b.authorizer, legacyscheme.Scheme)}, nil
+	}},
+	{authenticationv1.SchemeGroupVersion.WithResource("selfsubjectreviews"), "none", nil, func(*builder) (map[string]rest.Storage, error) {
+		return map[string]rest.Storage{"": selfsubjectreview.NewREST()}, nil
+	}},
+}
+
+var (
+	configMaps = translate.Documents{
+		Of: "ConfigMap", Native: translate.GroupConfig,
+		New: func() translate.Object { return &corev1.ConfigMap{} },
+	}
+	secrets = translate.Documents{
+		Of: "Secret", Sealed: true, Native: translate.GroupSecret,
+		New:     func() translate.Object { return &corev1.Secret{} },
+		Default: func(o translate.Object) { coredefaults.SetObjectDefaults_Secret(o.(*corev1.Secret)) },
+	}
+	serviceAccounts = translate.Documents{Of: "ServiceAccount", New: func() translate.Object { return &corev1.ServiceAccount{} }}
+	leases          = translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }}
+	_               = coordinationdefaults.SchemeGroupVersion
+)
+
+func namespaces(b *builder) (map[string]rest.Storage, error) {
+	s, status, finalize, err := namespacestore.NewREST(b)
+	return map[string]rest.Storage{"": s, "/status": status, "/finalize": finalize}, err
+}
+
+func nodes(b *builder) (map[string]rest.Storage, error) {
+	s, err := nodestore.NewStorage(b, kubeletclient.KubeletClientConfig{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]rest.Storage{"": s.Node, "/status": s.Status}, nil
+}
+
+// eventTTL is how long Events are kept, as by kube-apiserver's --event-ttl.
+const eventTTL = 3600
+
+func events(b *builder) (map[string]rest.Storage, error) {
+	s, err := eventstore.NewREST(b, eventTTL)
+	return map[string]rest.Storage{"": s}, err
+}

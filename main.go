@@ -1,0 +1,139 @@
+// Command skep puts the Kubernetes API in front of a Docker Swarm.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+
+	"skep/gateway"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "skep",
+		Short:         "The Kubernetes API in front of a Docker Swarm",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(serve(), kubeconfig(), version())
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "skep: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+// dataDir is where credentials are kept when nothing else is said.
+func dataDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".skep"
+	}
+	return filepath.Join(home, ".skep")
+}
+
+func serve() *cobra.Command {
+	o := gateway.Options{GracePeriod: 5 * time.Second}
+	var format string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the Kubernetes API of the Swarm that a Docker Engine manages",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := logTo(format); err != nil {
+				return err
+			}
+			return gateway.Serve(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Swarm.Host, "docker-host", "", "address of a Docker Engine that manages the Swarm (default: DOCKER_HOST, else the local socket)")
+	f.StringVar(&o.Swarm.ControlSocket, "control-socket", "", `SwarmKit's control socket, <exec-root>/swarm/control.sock; "none" to do without (default: looked for at Docker's own place)`)
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:6443", "address to serve on, host:port")
+	f.StringSliceVar(&o.ExtraHosts, "tls-san", nil, "more names and addresses for the serving certificate")
+	f.StringVar(&o.DataDir, "data-dir", dataDir(), "directory of the credentials: CA, serving certificate, tokens, sealing key")
+	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file to write an administrator's context into")
+	f.StringVar(&o.Context, "context", "skep", "name of that context")
+	f.StringVar(&format, "log-format", "text", "text or json")
+	return c
+}
+
+// logTo sends all logs, Kubernetes' own among them, to standard error as structured lines.
+func logTo(format string) error {
+	var handler slog.Handler
+	switch format {
+	case "text":
+		handler = slog.NewTextHandler(os.Stderr, nil)
+	case "json":
+		handler = slog.NewJSONHandler(os.Stderr, nil)
+	default:
+		return fmt.Errorf("--log-format %q: there is text and json", format)
+	}
+	klog.SetSlogLogger(slog.New(handler))
+	return nil
+}
+
+func kubeconfig() *cobra.Command {
+	var dir, server, file, name string
+	c := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Write an administrator's kubeconfig",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !gateway.Exists(dir) {
+				return fmt.Errorf("there are no credentials in %s: start \"skep serve --data-dir %s\" first", dir, dir)
+			}
+			credentials, err := gateway.OpenCredentials(dir, nil)
+			if err != nil {
+				return err
+			}
+			config, err := credentials.Kubeconfig(server, name)
+			if err != nil {
+				return err
+			}
+			if file != "-" {
+				return gateway.MergeKubeconfig(file, config)
+			}
+			out, err := clientcmd.Write(*config)
+			if err != nil {
+				return err
+			}
+			_, err = c.OutOrStdout().Write(out)
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&dir, "data-dir", dataDir(), "directory of the credentials, as given to skep serve")
+	f.StringVar(&server, "server", "https://127.0.0.1:6443", "URL of skep")
+	f.StringVar(&file, "kubeconfig", "-", "file to write the context into; - for standard output")
+	f.StringVar(&name, "context", "skep", "name of the context")
+	return c
+}
+
+func version() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print skep's version and that of the Kubernetes API that it serves",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			build := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				build = info.Main.Version
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "skep %s, Kubernetes v%s\n", build, gateway.KubernetesVersion)
+			return err
+		},
+	}
+}

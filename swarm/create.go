@@ -1,0 +1,100 @@
+package swarm
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/storage"
+
+	"skep/translate"
+)
+
+// Create implements storage.Interface. That two clients cannot both create an object is Swarm's doing: its
+// name is made of the object's, and Swarm takes a name once.
+func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object, _ uint64) error {
+	k, err := s.parse(key)
+	if err != nil {
+		return err
+	}
+	if version, err := s.versioner.ObjectResourceVersion(obj); err == nil && version != 0 {
+		return storage.ErrResourceVersionSetOnCreate
+	}
+	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
+		return err
+	}
+	external, err := s.view.scheme.ToExternal(obj)
+	if err != nil {
+		return err
+	}
+	if s.view.find(k) != nil {
+		return storage.NewKeyExistsError(key, 0)
+	}
+	plan, err := s.plan(func(w translate.World) (translate.Plan, error) {
+		return s.view.lens.Put(w, translate.Group{Kind: groupOf(s.view.lens), ID: k.Name}, nil, external)
+	})
+	if err != nil {
+		return s.statusError(key, err)
+	}
+	id, err := s.engine.run(ctx, s.view.m, plan)
+	if isNameConflict(err) {
+		if s.conflictIsOther(ctx, plan.Commit, k) {
+			if spec := plan.Commit.Service; spec != nil {
+				spec.Name = translate.OtherName(spec.Name, k)
+				id, err = s.engine.run(ctx, s.view.m, plan)
+			}
+		}
+	}
+	if isNameConflict(err) {
+		return storage.NewKeyExistsError(key, 0)
+	}
+	if err != nil {
+		return s.statusError(key, err)
+	}
+	return s.readBack(k, id, obj, out)
+}
+
+// conflictIsOther says whether the service that has the name wanted is not the object that is to be made.
+func (s *Store) conflictIsOther(ctx context.Context, commit translate.Step, k translate.Key) bool {
+	if commit.Service == nil {
+		return false
+	}
+	if err := s.engine.lookNamed(ctx, s.view.m, commit.Service.Name); err != nil {
+		return false
+	}
+	return s.view.find(k) == nil
+}
+
+// groupOf is the kind of the group in which a new object of the lens will be.
+func groupOf(lens translate.Lens) translate.GroupKind { return lens.Groups()[0] }
+
+// plan has the lens plan while the mirror stands still.
+func (s *Store) plan(make func(translate.World) (translate.Plan, error)) (translate.Plan, error) {
+	s.view.m.mu.RLock()
+	defer s.view.m.mu.RUnlock()
+	return make(world{s.view.m})
+}
+
+// readBack gives what a write made of an object. Where nothing shows any more (a Pod whose service is
+// already gone), it is what was written.
+func (s *Store) readBack(k translate.Key, id string, written, out runtime.Object) error {
+	e := s.view.find(k)
+	if e == nil || e.err != nil || id != "" && e.group.ID != id && e.group.Kind != translate.GroupNamespace && !e.ownedBy(s, id) {
+		if e != nil && e.err != nil {
+			return storage.NewInternalError(e.err)
+		}
+		o := written.DeepCopyObject()
+		if err := s.versioner.UpdateObject(o, s.view.Revision()); err != nil {
+			return err
+		}
+		return copyInto(o, out)
+	}
+	return copyInto(e.object.DeepCopyObject(), out)
+}
+
+// ownedBy says whether a write to the Swarm object id was a write to this entry's document.
+func (e *entry) ownedBy(s *Store, id string) bool {
+	s.view.m.mu.RLock()
+	defer s.view.m.mu.RUnlock()
+	_, ok := s.view.m.owned[e.group.ID][id]
+	return ok
+}

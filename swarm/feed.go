@@ -1,0 +1,135 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
+
+	"skep/translate"
+)
+
+// Follow keeps the mirror at the state of the Swarm until the context ends: it reads all, then follows the
+// changes, and begins again whenever that breaks off.
+func (m *Mirror) Follow(ctx context.Context, e *Engine) {
+	follow := e.followEvents
+	if e.control != nil {
+		follow = e.followControl
+	}
+	wait := 100 * time.Millisecond
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := follow(ctx, m)
+		if ctx.Err() != nil {
+			return
+		}
+		m.setFailure(fmt.Errorf("the Swarm cannot be reached: %w", err))
+		klog.ErrorS(err, "The Swarm's changes are not heard; reading all of it again", "in", wait)
+		if time.Since(began) > 10*time.Second {
+			wait = 100 * time.Millisecond
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// readAll lists everything that the mirror holds.
+func (e *Engine) readAll(ctx context.Context) ([]change, error) {
+	var services, tasks, nodes, configs, secrets, networks []change
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { networks, err = e.readNetworks(ctx); return })
+	group.Go(func() error {
+		list, err := e.ServiceList(ctx, swarm.ServiceListOptions{})
+		for i := range list {
+			services = append(services, change{kind: translate.GroupService, id: list[i].ID, object: &list[i]})
+		}
+		return err
+	})
+	group.Go(func() (err error) { tasks, err = e.readTasks(ctx); return })
+	group.Go(func() error {
+		list, err := e.NodeList(ctx, swarm.NodeListOptions{})
+		for i := range list {
+			nodes = append(nodes, change{kind: translate.GroupNode, id: list[i].ID, object: &list[i]})
+		}
+		return err
+	})
+	group.Go(func() error {
+		list, err := e.ConfigList(ctx, swarm.ConfigListOptions{})
+		for i := range list {
+			configs = append(configs, change{kind: translate.GroupConfig, id: list[i].ID, object: slimConfig(&list[i])})
+		}
+		return err
+	})
+	group.Go(func() error {
+		list, err := e.SecretList(ctx, swarm.SecretListOptions{})
+		for i := range list {
+			secrets = append(secrets, change{kind: translate.GroupSecret, id: list[i].ID, object: &list[i]})
+		}
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	all := append(networks, nodes...)
+	all = append(all, configs...)
+	all = append(all, secrets...)
+	all = append(all, services...)
+	return append(all, tasks...), nil
+}
+
+func (e *Engine) readTasks(ctx context.Context) ([]change, error) {
+	list, err := e.TaskList(ctx, swarm.TaskListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	tasks := make([]change, 0, len(list))
+	for i := range list {
+		tasks = append(tasks, change{kind: kindTask, id: list[i].ID, object: slimTask(&list[i])})
+	}
+	return tasks, nil
+}
+
+func (e *Engine) readNetworks(ctx context.Context) ([]change, error) {
+	list, err := e.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var networks []change
+	for _, n := range list {
+		if n.Scope == "swarm" || n.Name == "host" {
+			networks = append(networks, change{kind: kindNetwork, id: n.ID, object: Network{
+				ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress,
+			}})
+		}
+	}
+	return networks, nil
+}
+
+// slimTask drops what nothing reads: each attachment repeats the whole network. Docker leaves a task's
+// runtime out where a service's says "container"; with it their specs compare equal.
+func slimTask(t *swarm.Task) *swarm.Task {
+	if t.Spec.Runtime == "" && t.Spec.ContainerSpec != nil {
+		t.Spec.Runtime = swarm.RuntimeContainer
+	}
+	for i := range t.NetworksAttachments {
+		n := &t.NetworksAttachments[i].Network
+		n.DriverState, n.IPAMOptions, n.Spec.Labels, n.Spec.IPAMOptions = swarm.Driver{}, nil, nil, nil
+	}
+	return t
+}
+
+// slimConfig drops the data of what skep itself made: documents are in the labels, materials in containers.
+func slimConfig(c *swarm.Config) *swarm.Config {
+	if c.Spec.Labels[translate.LabelMaterial] != "" {
+		c.Spec.Data = nil
+	}
+	return c
+}

@@ -1,0 +1,107 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/conversion"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/storage"
+
+	"skep/translate"
+)
+
+// GuaranteedUpdate implements storage.Interface. The write is checked against the Swarm version that
+// tryUpdate saw; when another was faster, tryUpdate sees the new state and decides again.
+func (s *Store) GuaranteedUpdate(
+	ctx context.Context, key string, out runtime.Object, ignoreNotFound bool,
+	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc, _ runtime.Object,
+) error {
+	if _, err := conversion.EnforcePtr(out); err != nil {
+		return fmt.Errorf("unable to convert output object to pointer: %w", err)
+	}
+	k, err := s.parse(key)
+	if err != nil {
+		return err
+	}
+	for {
+		done, err := s.tryOnce(ctx, key, k, out, ignoreNotFound, preconditions, tryUpdate)
+		if done || err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return storage.NewInternalError(err)
+		}
+	}
+}
+
+// tryOnce is one round; done is false when the object changed meanwhile.
+func (s *Store) tryOnce(
+	ctx context.Context, key string, k translate.Key, out runtime.Object, ignoreNotFound bool,
+	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc,
+) (done bool, err error) {
+	e := s.view.find(k)
+	switch {
+	case e == nil && !ignoreNotFound:
+		return true, storage.NewKeyNotFoundError(key, 0)
+	case e != nil && e.err != nil:
+		return true, storage.NewInternalError(e.err)
+	}
+	current, response := s.newFunc(), storage.ResponseMeta{}
+	if e != nil {
+		current, response.ResourceVersion = e.object.DeepCopyObject(), e.rev
+	}
+	if err := preconditions.Check(key, current); err != nil {
+		return true, err
+	}
+	updated, _, err := tryUpdate(current, response)
+	if err != nil {
+		return true, err
+	}
+	if e == nil {
+		fresh := updated.DeepCopyObject()
+		err := s.Create(ctx, key, fresh, out, 0)
+		return !storage.IsExist(err), ignoreExists(err)
+	}
+	plan, err := s.planUpdate(e, updated)
+	if err != nil {
+		return true, s.statusError(key, err)
+	}
+	if plan.Commit.Empty() && len(plan.Before) == 0 || s.view.m.unchanged(plan.Commit) {
+		return true, copyInto(e.object.DeepCopyObject(), out)
+	}
+	id, err := s.engine.run(ctx, s.view.m, plan)
+	switch {
+	case errors.Is(err, errStale):
+		return false, nil
+	case isNameConflict(err):
+		return false, s.engine.lookConfig(ctx, s.view.m, plan.Commit)
+	case err != nil:
+		return true, s.statusError(key, err)
+	}
+	return true, s.readBack(k, id, updated, out)
+}
+
+func ignoreExists(err error) error {
+	if storage.IsExist(err) {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) planUpdate(e *entry, updated runtime.Object) (translate.Plan, error) {
+	old, err := s.view.scheme.ToExternal(e.object)
+	if err != nil {
+		return translate.Plan{}, err
+	}
+	object, err := s.view.scheme.ToExternal(updated)
+	if err != nil {
+		return translate.Plan{}, err
+	}
+	s.view.m.mu.RLock()
+	defer s.view.m.mu.RUnlock()
+	// Plan against exactly the state that tryUpdate saw. A newer one is found out by Swarm's own check,
+	// unless the mirror knows it already.
+	return s.view.lens.Put(world{s.view.m}, e.group, old, object)
+}

@@ -1,0 +1,267 @@
+package swarm
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/klog/v2"
+
+	"skep/translate"
+)
+
+// View is all objects of one resource, as its lens sees them in the mirror, and who watches them.
+type View struct {
+	m         *Mirror
+	lens      translate.Lens
+	scheme    Scheme
+	versioner storage.Versioner
+
+	// Guarded by the mirror's lock.
+	entries  map[translate.Key]*entry
+	groups   map[translate.Group][]*entry
+	alarms   map[translate.Group]*time.Timer
+	history  []event
+	floor    uint64 // what happened up to here is not in history
+	watchers map[*watcher]struct{}
+	// private views number their changes themselves, by the microsecond: what they show is not in the Swarm.
+	private bool
+	own     uint64
+}
+
+// Scheme converts between the external objects of lenses and those that a registry keeps.
+type Scheme interface {
+	ToInternal(translate.Object) (runtime.Object, error)
+	ToExternal(runtime.Object) (translate.Object, error)
+}
+
+// entry is one object. It is replaced, never changed.
+type entry struct {
+	key    translate.Key
+	group  translate.Group
+	parts  []any
+	index  uint64
+	rev    uint64
+	base   uint64
+	object runtime.Object // internal version, with resourceVersion; nil when err is set
+	err    error
+}
+
+// event is what watchers are told.
+type event struct {
+	kind watch.EventType
+	old  *entry
+	now  *entry // of a removal, the last state with the removal's revision
+}
+
+// historyLength is how many events a view can replay; who comes later lists again.
+const historyLength = 2048
+
+// AddView adds a resource. It has to be called before the feed starts.
+func (m *Mirror) AddView(lens translate.Lens, scheme Scheme) *View {
+	v := &View{
+		m: m, lens: lens, scheme: scheme, versioner: storage.APIObjectVersioner{},
+		entries: map[translate.Key]*entry{}, groups: map[translate.Group][]*entry{},
+		alarms: map[translate.Group]*time.Timer{}, watchers: map[*watcher]struct{}{},
+		private: slices.Contains(lens.Groups(), translate.GroupEvent), own: uint64(time.Now().UnixMicro()),
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.views = append(m.views, v)
+	return v
+}
+
+// refresh asks the lens what the touched groups hold now, and returns what changed.
+func (v *View) refresh(touched dirty) []event {
+	var events []event
+	for g := range touched {
+		if !slices.Contains(v.lens.Groups(), g.Kind) {
+			continue
+		}
+		events = append(events, v.refreshGroup(g)...)
+	}
+	return events
+}
+
+func (v *View) refreshGroup(g translate.Group) []event {
+	found := v.lens.Get(world{v.m}, g)
+	before := v.groups[g]
+	was := make(map[translate.Key]*entry, len(before))
+	for _, e := range before {
+		was[e.key] = e
+	}
+	var events []event
+	now := make([]*entry, 0, len(found))
+	var wake time.Time
+	for _, d := range found {
+		if !d.Wake.IsZero() && (wake.IsZero() || d.Wake.Before(wake)) {
+			wake = d.Wake
+		}
+		old := was[d.Key]
+		delete(was, d.Key)
+		if old != nil && d.Parts != nil && slices.Equal(old.parts, d.Parts) {
+			now = append(now, old)
+			continue
+		}
+		e := v.build(g, d)
+		now = append(now, e)
+		if old != nil && old.err == nil && e.err == nil && v.same(old, e) {
+			e.object, e.rev = old.object, old.rev
+			v.entries[e.key] = e
+			continue
+		}
+		kind := watch.Modified
+		if old == nil {
+			kind = watch.Added
+		}
+		events = append(events, event{kind, old, e})
+	}
+	for _, old := range was {
+		gone := *old
+		events = append(events, event{watch.Deleted, old, &gone})
+	}
+	v.setGroup(g, now)
+	v.setAlarm(g, wake)
+	return events
+}
+
+func (v *View) setGroup(g translate.Group, now []*entry) {
+	if len(now) == 0 {
+		delete(v.groups, g)
+		return
+	}
+	v.groups[g] = now
+}
+
+// build makes the entry of a derived object. One that cannot be made is kept with its error: it exists.
+func (v *View) build(g translate.Group, d translate.Derived) *entry {
+	e := &entry{key: d.Key, group: g, parts: d.Parts, index: d.Index, base: d.Base}
+	external, err := d.Build()
+	if err == nil {
+		e.object, err = v.scheme.ToInternal(external)
+	}
+	if err != nil {
+		e.object, e.err = nil, err
+		klog.ErrorS(err, "an object cannot be read", "kind", v.lens.Kind(), "namespace", d.Key.Namespace, "name", d.Key.Name)
+	}
+	return e
+}
+
+// same says whether a rebuilt object is what it was.
+func (v *View) same(old, now *entry) bool {
+	accessor, err := meta.Accessor(now.object)
+	if err != nil {
+		return false
+	}
+	before, err := meta.Accessor(old.object)
+	if err != nil {
+		return false
+	}
+	accessor.SetResourceVersion(before.GetResourceVersion())
+	return equality.Semantic.DeepEqual(old.object, now.object)
+}
+
+// publish gives each event its resourceVersion, above all before it and at most rev, and tells watchers
+// in that order.
+func (v *View) publish(events []event, before, rev uint64) {
+	if len(events) == 0 {
+		return
+	}
+	if v.private {
+		before = v.own
+		v.own = max(v.own+1, uint64(time.Now().UnixMicro()))
+		rev = v.own
+	}
+	for _, ev := range events {
+		ev.now.rev = rev
+		if ev.kind != watch.Deleted && ev.now.index > before && ev.now.index <= rev {
+			ev.now.rev = ev.now.index
+		}
+		if ev.now.object != nil {
+			if ev.kind == watch.Deleted {
+				ev.now.object = ev.now.object.DeepCopyObject()
+			}
+			if err := v.versioner.UpdateObject(ev.now.object, ev.now.rev); err != nil {
+				klog.ErrorS(err, "resourceVersion cannot be set", "kind", v.lens.Kind())
+			}
+		}
+	}
+	sort.SliceStable(events, func(i, j int) bool { return events[i].now.rev < events[j].now.rev })
+	// A name can go from one group to another in one batch: first all that goes.
+	for _, ev := range events {
+		if ev.kind == watch.Deleted && v.entries[ev.now.key] == ev.old {
+			delete(v.entries, ev.now.key)
+		}
+	}
+	for _, ev := range events {
+		if ev.kind != watch.Deleted {
+			v.entries[ev.now.key] = ev.now
+		}
+	}
+	v.history = append(v.history, events...)
+	if over := len(v.history) - historyLength; over > 0 {
+		v.floor = v.history[over-1].now.rev
+		v.history = append([]event(nil), v.history[over:]...)
+	}
+	for w := range v.watchers {
+		for _, ev := range events {
+			w.push(ev)
+		}
+	}
+}
+
+// setAlarm has a group looked at again when time alone changes it.
+func (v *View) setAlarm(g translate.Group, wake time.Time) {
+	if t := v.alarms[g]; t != nil {
+		t.Stop()
+		delete(v.alarms, g)
+	}
+	if wake.IsZero() {
+		return
+	}
+	v.alarms[g] = time.AfterFunc(max(time.Until(wake), 0)+time.Millisecond, func() {
+		v.m.mu.Lock()
+		defer v.m.mu.Unlock()
+		v.m.refresh(v.m.rev, dirty{g: true})
+	})
+}
+
+// revision is the highest resourceVersion of the view. The mirror is locked.
+func (v *View) revision() uint64 {
+	if v.private {
+		return v.own
+	}
+	return v.m.rev
+}
+
+// Revision is the highest resourceVersion of the view.
+func (v *View) Revision() uint64 {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	return v.revision()
+}
+
+// find returns an object's entry; nil when there is none.
+func (v *View) find(key translate.Key) *entry {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	return v.entries[key]
+}
+
+// all returns the entries in the order of their keys, and the revision at which that is so.
+func (v *View) all(namespace string) ([]*entry, uint64) {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	list := make([]*entry, 0, len(v.entries))
+	for k, e := range v.entries {
+		if namespace == "" || k.Namespace == namespace {
+			list = append(list, e)
+		}
+	}
+	return list, v.revision()
+}

@@ -1,0 +1,141 @@
+package swarm
+
+import (
+	"context"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/storage"
+)
+
+// watcher is one watch on a view. The mirror never waits for it: events queue up.
+type watcher struct {
+	view    *View
+	pred    storage.SelectionPredicate
+	within  func(key *entry) bool
+	newFunc func() runtime.Object
+
+	mu     sync.Mutex
+	queue  []queued
+	wake   chan struct{}
+	result chan watch.Event
+	cancel context.CancelFunc
+}
+
+// queued is an event, or with a nil event a bookmark of a revision.
+type queued struct {
+	event    *event
+	bookmark uint64
+	initial  bool // the bookmark ends the initial events
+}
+
+var _ watch.Interface = (*watcher)(nil)
+
+func newWatcher(v *View, pred storage.SelectionPredicate, newFunc func() runtime.Object, within func(*entry) bool) *watcher {
+	return &watcher{
+		view: v, pred: pred, within: within, newFunc: newFunc,
+		wake: make(chan struct{}, 1), result: make(chan watch.Event, 64),
+	}
+}
+
+// ResultChan implements watch.Interface.
+func (w *watcher) ResultChan() <-chan watch.Event { return w.result }
+
+// Stop implements watch.Interface.
+func (w *watcher) Stop() { w.cancel() }
+
+func (w *watcher) push(ev event) { w.enqueue(queued{event: &ev}) }
+
+func (w *watcher) enqueue(q queued) {
+	w.mu.Lock()
+	w.queue = append(w.queue, q)
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run delivers until the context ends.
+func (w *watcher) run(ctx context.Context) {
+	defer close(w.result)
+	defer func() {
+		w.view.m.mu.Lock()
+		delete(w.view.watchers, w)
+		w.view.m.mu.Unlock()
+	}()
+	for {
+		w.mu.Lock()
+		batch := w.queue
+		w.queue = nil
+		w.mu.Unlock()
+		for _, q := range batch {
+			for _, out := range w.deliverable(q) {
+				select {
+				case w.result <- out:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// deliverable is what this watch is told of an event: an object that begins or ceases to match the
+// selection is added or deleted for it.
+func (w *watcher) deliverable(q queued) []watch.Event {
+	if q.event == nil {
+		mark := w.newFunc()
+		if err := w.view.versioner.UpdateObject(mark, q.bookmark); err != nil {
+			return nil
+		}
+		if q.initial {
+			if err := storage.AnnotateInitialEventsEndBookmark(mark); err != nil {
+				return nil
+			}
+		}
+		return []watch.Event{{Type: watch.Bookmark, Object: mark}}
+	}
+	ev := q.event
+	if !w.within(ev.now) {
+		return nil
+	}
+	if ev.now.err != nil {
+		status := apierrors.NewInternalError(ev.now.err).Status()
+		return []watch.Event{{Type: watch.Error, Object: &status}}
+	}
+	had := ev.old != nil && ev.old.object != nil && w.matches(ev.old.object)
+	has := ev.kind != watch.Deleted && w.matches(ev.now.object)
+	out := ev.now.object.DeepCopyObject()
+	switch {
+	case had && has:
+		return []watch.Event{{Type: watch.Modified, Object: out}}
+	case has:
+		return []watch.Event{{Type: watch.Added, Object: out}}
+	case had:
+		gone := ev.old.object.DeepCopyObject()
+		if err := w.view.versioner.UpdateObject(gone, ev.now.rev); err != nil {
+			return nil
+		}
+		return []watch.Event{{Type: watch.Deleted, Object: gone}}
+	}
+	return nil
+}
+
+func (w *watcher) matches(o runtime.Object) bool {
+	if w.pred.Empty() {
+		return true
+	}
+	ok, err := w.pred.Matches(o)
+	return err == nil && ok
+}

@@ -1,0 +1,97 @@
+package translate
+
+import (
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// rollout is what an UpdateConfig says about pace; how failures are counted has no Kubernetes counterpart.
+type rollout struct {
+	Order       string
+	Parallelism uint64
+	AllAtOnce   bool
+	Delay       time.Duration
+}
+
+// pace reads an UpdateConfig. Without one Swarm replaces task by task, the old one stopped first.
+func pace(c *swarm.UpdateConfig) rollout {
+	if c == nil {
+		return rollout{Order: swarm.UpdateOrderStopFirst, Parallelism: 1}
+	}
+	r := rollout{Order: c.Order, Parallelism: c.Parallelism, Delay: c.Delay, AllAtOnce: c.Parallelism == 0}
+	if r.Order == "" {
+		r.Order = swarm.UpdateOrderStopFirst
+	}
+	return r
+}
+
+// putStrategy makes the UpdateConfig of a Deployment. Percentages are of its replicas, rounded as the
+// Deployment controller rounds them: surge up, unavailable down, and never both zero.
+func putStrategy(d *appsv1.Deployment) *swarm.UpdateConfig {
+	c := &swarm.UpdateConfig{
+		FailureAction: swarm.UpdateFailureActionPause, // like a rollout that waits for Pods that never get ready
+		Order:         swarm.UpdateOrderStopFirst,
+		Delay:         time.Duration(d.Spec.MinReadySeconds) * time.Second,
+	}
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		return c // parallelism 0: all at once
+	}
+	surge, unavailable := bounds(d)
+	if surge > 0 {
+		c.Order = swarm.UpdateOrderStartFirst
+		c.Parallelism = uint64(surge)
+	} else {
+		c.Parallelism = uint64(unavailable)
+	}
+	return c
+}
+
+// bounds are maxSurge and maxUnavailable of a Deployment in Pods.
+func bounds(d *appsv1.Deployment) (surge, unavailable int) {
+	replicas := int(replicasOr1(d.Spec.Replicas))
+	r := d.Spec.Strategy.RollingUpdate
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType || r == nil {
+		return 0, replicas
+	}
+	surge, err := intstr.GetScaledValueFromIntOrPercent(intstr.ValueOrDefault(r.MaxSurge, intstr.FromInt32(0)), replicas, true)
+	if err != nil {
+		surge = 0
+	}
+	unavailable, err = intstr.GetScaledValueFromIntOrPercent(intstr.ValueOrDefault(r.MaxUnavailable, intstr.FromInt32(0)), replicas, false)
+	if err != nil {
+		unavailable = 0
+	}
+	if surge == 0 && unavailable == 0 {
+		unavailable = 1
+	}
+	return surge, unavailable
+}
+
+// getStrategy is the other direction.
+func getStrategy(s *swarm.ServiceSpec, object *Object) {
+	d, ok := (*object).(*appsv1.Deployment)
+	if !ok {
+		return
+	}
+	r := pace(s.UpdateConfig)
+	d.Spec.MinReadySeconds = int32(r.Delay / time.Second)
+	some, none := intstr.FromInt32(int32(min(r.Parallelism, 1<<31-1))), intstr.FromInt32(0)
+	if r.AllAtOnce {
+		some = intstr.FromString("100%")
+	}
+	rolling := &appsv1.RollingUpdateDeployment{MaxUnavailable: &some, MaxSurge: &none}
+	if r.Order == swarm.UpdateOrderStartFirst {
+		rolling.MaxUnavailable, rolling.MaxSurge = &none, &some
+	}
+	d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: rolling}
+}
+
+func replicasOr1(n *int32) int32 {
+	if n == nil {
+		return 1
+	}
+	return *n
+}

@@ -1,0 +1,425 @@
+package translate
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/docker/docker/api/types/swarm"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/apimachinery/pkg/util/validation"
+	appsdefaults "k8s.io/kubernetes/pkg/apis/apps/v1"
+	batchdefaults "k8s.io/kubernetes/pkg/apis/batch/v1"
+	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
+)
+
+// Workload is a service as the Kubernetes object that it is.
+type Workload struct {
+	Service  *swarm.Service
+	Identity Identity // with the name that it has among those that claim it
+	// Object has metadata and spec: a Deployment, ReplicaSet, DaemonSet, Job or Pod.
+	Object Object
+	// Template is what runs; in a paused Deployment it is not what the spec says.
+	Template corev1.PodTemplateSpec
+	// Hash tells this template from the service's earlier ones.
+	Hash string
+	// Gone says that the service was removed and only tasks are left.
+	Gone bool
+
+	mu     sync.Mutex
+	hashes []hashedSpec
+}
+
+type hashedSpec struct {
+	spec *swarm.TaskSpec
+	hash string
+}
+
+// ParseWorkload reads a service. name is the one that World.Name gives it.
+func ParseWorkload(s *swarm.Service, name string) *Workload {
+	w := &Workload{Service: s, Identity: ServiceIdentity(&s.Spec)}
+	w.Identity.Name = name
+	w.Hash = taskHash(&s.Spec.TaskTemplate)
+	if w.readLabel() != nil {
+		w.derive()
+	}
+	w.Object.SetNamespace(w.Identity.Namespace)
+	w.Object.SetName(name)
+	return w
+}
+
+// readLabel takes the object from the service's label and lays the live spec over it.
+func (w *Workload) readLabel() error {
+	spec := &w.Service.Spec
+	doc, ok := spec.Labels[LabelObject]
+	if !ok {
+		return fmt.Errorf("no label %s", LabelObject)
+	}
+	object := newWorkloadObject(w.Identity.Kind)
+	if object == nil {
+		return fmt.Errorf("kind %q is no workload", w.Identity.Kind)
+	}
+	if err := json.Unmarshal([]byte(doc), object); err != nil {
+		return fmt.Errorf("label %s: %w", LabelObject, err)
+	}
+	var seen Seen
+	if err := json.Unmarshal([]byte(spec.Labels[LabelSeen]), &seen); err != nil {
+		seen = Seen{} // nothing is known to be untouched: Swarm wins everywhere
+	}
+	w.Object = object
+	overlay(serviceFacets, spec, &w.Object, seen)
+	template := templateOf(object)
+	if running, ok := spec.Labels[LabelRunning]; ok {
+		if err := json.Unmarshal([]byte(running), &w.Template); err != nil {
+			return fmt.Errorf("label %s: %w", LabelRunning, err)
+		}
+		OverlayPod(&w.Template, &spec.TaskTemplate, seen)
+	} else {
+		OverlayPod(&template, &spec.TaskTemplate, seen)
+		setTemplate(object, template)
+	}
+	defaultWorkload(object)
+	if _, ok := spec.Labels[LabelRunning]; !ok {
+		w.Template = templateOf(object)
+	}
+	return nil
+}
+
+// derive makes the object from the Swarm spec alone.
+func (w *Workload) derive() {
+	s := w.Service
+	object := newWorkloadObject(w.Identity.Kind)
+	if object == nil {
+		w.Identity.Kind = "Deployment"
+		object = &appsv1.Deployment{}
+	}
+	w.Object = object
+	object.SetUID(swarmUID(s.ID))
+	object.SetCreationTimestamp(metav1.NewTime(s.CreatedAt).Rfc3339Copy())
+	object.SetGeneration(1)
+	overlay(serviceFacets, &s.Spec, &w.Object, nil)
+	if s.Spec.Name != w.Identity.Namespace+"_"+w.Identity.Name && s.Spec.Name != w.Identity.Name {
+		metav1.SetMetaDataAnnotation(objectMeta(object), AnnotationSwarmName, s.Spec.Name)
+	}
+	template := GetPod(&s.Spec.TaskTemplate, s.Spec.Name)
+	setTemplate(object, template)
+	if d, ok := object.(*appsv1.Deployment); ok {
+		d.Annotations = withEntry(d.Annotations, revisionAnnotation, derivedRevision(s))
+	}
+	defaultWorkload(object)
+	w.Template = templateOf(object)
+}
+
+// Job reports whether the service runs to completion.
+func (w *Workload) job() bool {
+	return w.Service.Spec.Mode.ReplicatedJob != nil || w.Service.Spec.Mode.GlobalJob != nil
+}
+
+// HashOf tells which template a task was made of.
+func (w *Workload) HashOf(task *swarm.Task) string {
+	if reflect.DeepEqual(&task.Spec, &w.Service.Spec.TaskTemplate) {
+		return w.Hash
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, known := range w.hashes {
+		if known.spec == &task.Spec || reflect.DeepEqual(known.spec, &task.Spec) {
+			return known.hash
+		}
+	}
+	hash := taskHash(&task.Spec)
+	if len(w.hashes) < 32 {
+		w.hashes = append(w.hashes, hashedSpec{&task.Spec, hash})
+	}
+	return hash
+}
+
+// taskHash is what skep wrote, while the task is what skep wrote; else a hash of the task's spec.
+func taskHash(spec *swarm.TaskSpec) string {
+	if spec.ContainerSpec != nil {
+		labels := spec.ContainerSpec.Labels
+		if hash := labels[LabelHash]; hash != "" && labels[LabelSpec] == specDigest(spec) {
+			return hash
+		}
+	}
+	plain := *spec
+	if plain.ContainerSpec != nil {
+		c := *plain.ContainerSpec
+		c.Labels = maps.Clone(c.Labels)
+		delete(c.Labels, LabelSpec)
+		plain.ContainerSpec = &c
+	}
+	return shortHash(prune(plain))
+}
+
+// specDigest is over all that makes Swarm start a task anew, as far as skep writes it.
+func specDigest(spec *swarm.TaskSpec) string {
+	return digest(map[string]any{"seen": SeenPod(spec), "force": spec.ForceUpdate})
+}
+
+// hashTemplate is the pod-template-hash of a template that is new.
+func hashTemplate(template *corev1.PodTemplateSpec) string { return shortHash(template) }
+
+func shortHash(v any) string {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return "0"
+	}
+	sum := fnv.New32a()
+	sum.Write(doc)
+	return rand.SafeEncodeString(fmt.Sprint(sum.Sum32()))
+}
+
+func newWorkloadObject(kind string) Object {
+	switch kind {
+	case "Deployment":
+		return &appsv1.Deployment{}
+	case "ReplicaSet":
+		return &appsv1.ReplicaSet{}
+	case "DaemonSet":
+		return &appsv1.DaemonSet{}
+	case "Job":
+		return &batchv1.Job{}
+	case "Pod":
+		return &corev1.Pod{}
+	}
+	return nil
+}
+
+func defaultWorkload(object Object) {
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		appsdefaults.SetObjectDefaults_Deployment(o)
+	case *appsv1.ReplicaSet:
+		appsdefaults.SetObjectDefaults_ReplicaSet(o)
+	case *appsv1.DaemonSet:
+		appsdefaults.SetObjectDefaults_DaemonSet(o)
+	case *batchv1.Job:
+		batchdefaults.SetObjectDefaults_Job(o)
+	case *corev1.Pod:
+		coredefaults.SetObjectDefaults_Pod(o)
+	}
+}
+
+func templateOf(object Object) corev1.PodTemplateSpec {
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		return o.Spec.Template
+	case *appsv1.ReplicaSet:
+		return o.Spec.Template
+	case *appsv1.DaemonSet:
+		return o.Spec.Template
+	case *batchv1.Job:
+		return o.Spec.Template
+	case *corev1.Pod:
+		return corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: o.Labels, Annotations: o.Annotations}, Spec: o.Spec,
+		}
+	}
+	return corev1.PodTemplateSpec{}
+}
+
+// setTemplate puts a template into an object, and where the object has no selector one that finds it.
+func setTemplate(object Object, template corev1.PodTemplateSpec) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{}}
+	if name, ok := template.Labels[LabelServiceName]; ok {
+		selector.MatchLabels[LabelServiceName] = name
+	}
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		o.Spec.Template = template
+		o.Spec.Selector = either(o.Spec.Selector, selector)
+	case *appsv1.ReplicaSet:
+		o.Spec.Template = template
+		o.Spec.Selector = either(o.Spec.Selector, selector)
+	case *appsv1.DaemonSet:
+		o.Spec.Template = template
+		o.Spec.Selector = either(o.Spec.Selector, selector)
+	case *batchv1.Job:
+		o.Spec.Template = template
+		o.Spec.Selector = either(o.Spec.Selector, selector)
+	case *corev1.Pod:
+		o.Spec = template.Spec
+	}
+}
+
+func either[T any](first, second *T) *T {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+func objectMeta(object Object) *metav1.ObjectMeta {
+	return object.(metav1.ObjectMetaAccessor).GetObjectMeta().(*metav1.ObjectMeta)
+}
+
+func withEntry(m map[string]string, k, v string) map[string]string {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[k] = v
+	return m
+}
+
+// encodeObject is the JSON that LabelObject holds: metadata and spec, no status, no resourceVersion.
+func encodeObject(object Object) (string, error) {
+	object = object.DeepCopyObject().(Object)
+	object.SetResourceVersion("")
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		o.Status = appsv1.DeploymentStatus{}
+	case *appsv1.ReplicaSet:
+		o.Status = appsv1.ReplicaSetStatus{}
+	case *corev1.Pod:
+		o.Status = corev1.PodStatus{}
+	}
+	object.GetObjectKind().SetGroupVersionKind(gvkOf(object))
+	doc, err := json.Marshal(object)
+	if err != nil {
+		return "", fmt.Errorf("encode %T: %w", object, err)
+	}
+	return strings.Replace(string(doc), `,"status":{}`, "", 1), nil
+}
+
+// sameTemplate compares templates by meaning.
+func sameTemplate(a, b *corev1.PodTemplateSpec) bool { return equality.Semantic.DeepEqual(a, b) }
+
+// serviceFacets are the parts of a service beside its task template.
+var serviceFacets = []facet[swarm.ServiceSpec, Object]{
+	{
+		name: "labels",
+		at:   func(s *swarm.ServiceSpec) any { return labelPairs(userLabels(s.Labels)) },
+		get:  getServiceLabels,
+	},
+	{
+		name: "replicas",
+		at: func(s *swarm.ServiceSpec) any {
+			if n := replicasOf(s); n != nil {
+				return strconv.FormatUint(*n, 10)
+			}
+			return nil
+		},
+		get: getReplicas,
+	},
+	{
+		name: "strategy",
+		at:   func(s *swarm.ServiceSpec) any { return pace(s.UpdateConfig) },
+		get:  getStrategy,
+	},
+}
+
+func replicasOf(s *swarm.ServiceSpec) *uint64 {
+	switch {
+	case s.Mode.Replicated != nil:
+		return s.Mode.Replicated.Replicas
+	case s.Mode.ReplicatedJob != nil:
+		return s.Mode.ReplicatedJob.TotalCompletions
+	}
+	return nil
+}
+
+func getReplicas(s *swarm.ServiceSpec, object *Object) {
+	n := replicasOf(s)
+	if n == nil {
+		return
+	}
+	count := int32(min(*n, 1<<31-1))
+	switch o := (*object).(type) {
+	case *appsv1.Deployment:
+		o.Spec.Replicas = &count
+	case *appsv1.ReplicaSet:
+		o.Spec.Replicas = &count
+	case *batchv1.Job:
+		o.Spec.Completions = &count
+	}
+}
+
+// userLabels are the labels of a Swarm object that are neither skep's nor Docker's.
+func userLabels(labels map[string]string) map[string]string {
+	user := map[string]string{}
+	for k, v := range labels {
+		if !reservedLabel(k) {
+			user[k] = v
+		}
+	}
+	return user
+}
+
+// labelPairs are labels as a list: an empty value is not the same as no label.
+func labelPairs(labels map[string]string) []string {
+	pairs := make([]string, 0, len(labels))
+	for k, v := range labels {
+		pairs = append(pairs, k+"="+v)
+	}
+	slices.Sort(pairs)
+	return pairs
+}
+
+func reservedLabel(key string) bool {
+	return strings.HasPrefix(key, "skep.") || strings.HasPrefix(key, "com.docker.")
+}
+
+// getServiceLabels shows Swarm labels as labels where Kubernetes allows them, else in an annotation.
+func getServiceLabels(s *swarm.ServiceSpec, object *Object) {
+	meta := objectMeta(*object)
+	var rest map[string]string
+	meta.Labels, rest = splitLabels(userLabels(s.Labels))
+	meta.Annotations = maps.Clone(meta.Annotations)
+	delete(meta.Annotations, AnnotationSwarmLabels)
+	if len(rest) > 0 {
+		doc, err := json.Marshal(rest)
+		if err == nil {
+			metav1.SetMetaDataAnnotation(meta, AnnotationSwarmLabels, string(doc))
+		}
+	}
+}
+
+// splitLabels parts what Kubernetes allows as labels from the rest.
+func splitLabels(labels map[string]string) (valid, rest map[string]string) {
+	for k, v := range labels {
+		to := &rest
+		if len(validation.IsQualifiedName(k)) == 0 && len(validation.IsValidLabelValue(v)) == 0 {
+			to = &valid
+		}
+		if *to == nil {
+			*to = map[string]string{}
+		}
+		(*to)[k] = v
+	}
+	return valid, rest
+}
+
+// putServiceLabels is the other direction.
+func putServiceLabels(object Object) map[string]string {
+	labels := map[string]string{}
+	if doc, ok := object.GetAnnotations()[AnnotationSwarmLabels]; ok {
+		rest := map[string]string{}
+		if json.Unmarshal([]byte(doc), &rest) == nil {
+			maps.Copy(labels, userLabels(rest))
+		}
+	}
+	maps.Copy(labels, userLabels(object.GetLabels()))
+	return labels
+}
+
+// owner is the reference that a dependent has to its controller.
+func owner(apiVersion, kind, name string, uid types.UID) metav1.OwnerReference {
+	yes := true
+	return metav1.OwnerReference{
+		APIVersion: apiVersion, Kind: kind, Name: name, UID: uid, Controller: &yes, BlockOwnerDeletion: &yes,
+	}
+}
