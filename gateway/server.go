@@ -169,7 +169,7 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 		if err := mirror.WaitSynced(hook); err != nil {
 			return err
 		}
-		return startControllers(hook, client, config.LoopbackClientConfig, b)
+		return startControllers(hook, client, config.LoopbackClientConfig, factory, b)
 	})
 	server.Handler.FullHandlerChain = front(server.Handler.FullHandlerChain)
 	return server, nil

@@ -28,7 +28,7 @@ func (Deployments) Groups() []GroupKind { return []GroupKind{GroupService} }
 // Get implements Lens.
 func (Deployments) Get(w World, g Group) []Derived {
 	wl := w.Workload(g.ID)
-	if wl == nil || wl.Gone || wl.Identity.Kind != "Deployment" {
+	if wl == nil || wl.Identity.Kind != "Deployment" || wl.Gone && !heldByTasks(wl) {
 		return nil
 	}
 	tasks := w.Tasks(g.ID)
@@ -51,6 +51,9 @@ func (Deployments) Get(w World, g Group) []Derived {
 func (Deployments) Put(w World, g Group, old, object Object) (Plan, error) {
 	d := object.DeepCopyObject().(*appsv1.Deployment)
 	wl := w.Workload(g.ID)
+	if plan, done, err := collect(w, wl, d); done {
+		return plan, err
+	}
 	if old == nil || wl == nil {
 		d.Annotations = withEntry(d.Annotations, revisionAnnotation, "1")
 		return createWorkload(w, d, &d.Spec.Template)
@@ -153,13 +156,16 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 	rolls := hash != wl.Hash
 	live := &wl.Service.Spec
 	if rolls {
-		refresh(&before.TaskTemplate, &live.TaskTemplate)
+		adopt(&before.TaskTemplate, &live.TaskTemplate)
 	} else {
 		run.Materials = nil // what runs keeps what it was started with
 	}
 	after.Name, before.Name = live.Name, live.Name // a service cannot be renamed
 	spec, err := merge(live, &before, &after)
 	if err != nil {
+		return Plan{}, err
+	}
+	if spec.TaskTemplate, err = mergeTask(&live.TaskTemplate, &before.TaskTemplate, &after.TaskTemplate, rolls); err != nil {
 		return Plan{}, err
 	}
 	if rolls {
@@ -178,13 +184,10 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 	}, nil
 }
 
-// refresh makes a roll take everything that comes from ConfigMaps and Secrets anew, as new Pods do, and
-// gives a task that Docker made the labels of one that skep made.
-func refresh(before, live *swarm.TaskSpec) {
-	c := before.ContainerSpec
-	c.Env, c.Configs, c.Secrets, c.Mounts = nil, nil, nil, nil
+// adopt gives a task that Docker made the labels of one that skep made: they are new, whatever says before.
+func adopt(before, live *swarm.TaskSpec) {
 	if live.ContainerSpec != nil && live.ContainerSpec.Labels[LabelPod] == "" {
-		c.Labels = live.ContainerSpec.Labels
+		before.ContainerSpec.Labels = live.ContainerSpec.Labels
 	}
 }
 

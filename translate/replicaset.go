@@ -33,7 +33,7 @@ func (ReplicaSets) Groups() []GroupKind { return []GroupKind{GroupService} }
 // Get implements Lens.
 func (ReplicaSets) Get(w World, g Group) []Derived {
 	wl := w.Workload(g.ID)
-	if wl == nil || wl.Gone {
+	if wl == nil || wl.Gone && !heldByTasks(wl) {
 		return nil
 	}
 	switch object := wl.Object.(type) {
@@ -226,6 +226,9 @@ func (ReplicaSets) Put(w World, g Group, old, object Object) (Plan, error) {
 		return createWorkload(w, rs, &rs.Spec.Template)
 	}
 	if _, ok := wl.Object.(*appsv1.ReplicaSet); ok {
+		if plan, done, err := collect(w, wl, rs); done {
+			return plan, err
+		}
 		// As on a cluster, a changed template is for Pods to come. Swarm would replace the ones that run,
 		// so it stays in the object until the ReplicaSet is made anew.
 		return updateWorkload(w, wl, rs, &wl.Template, wl.Hash)
