@@ -19,10 +19,12 @@ import (
 	"k8s.io/apiserver/pkg/server/filters"
 	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/apiserver/pkg/server/options"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-base/compatibility"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/kubernetes/pkg/generated/openapi"
 
 	"skep/swarm"
@@ -119,6 +121,10 @@ func certificateHosts(listen string) []string {
 
 // newServer puts the API server together: Kubernetes' own but for where it keeps things.
 func newServer(ctx context.Context, o Options, host string, port int, c *Credentials, engine *swarm.Engine, mirror *swarm.Mirror) (*genericapiserver.GenericAPIServer, error) {
+	// Swarm has stop signals, so the field is taken: without its gate upstream would drop it silently.
+	if err := utilfeature.DefaultMutableFeatureGate.Set(string(features.ContainerStopSignals) + "=true"); err != nil {
+		return nil, err
+	}
 	config := genericapiserver.NewConfig(legacyscheme.Codecs)
 	config.EffectiveVersion = compatibility.NewEffectiveVersionFromString(KubernetesVersion, "", "")
 	config.ExternalAddress = net.JoinHostPort(host, strconv.Itoa(port))

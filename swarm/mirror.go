@@ -150,7 +150,10 @@ func (d dirty) add(kind translate.GroupKind, id string) {
 func (m *Mirror) apply(changes []change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	touched := dirty{}
+	m.applyBatch(changes, dirty{})
+}
+
+func (m *Mirror) applyBatch(changes []change, touched dirty) {
 	before := m.rev
 	for _, c := range changes {
 		if index := m.applyOne(c, touched); index > m.rev {
@@ -171,6 +174,7 @@ func (m *Mirror) replace(all []change) {
 		present[c.kind][c.id] = true
 	}
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	var lost []change
 	note := func(kind translate.GroupKind, ids []string) {
 		for _, id := range ids {
@@ -185,14 +189,12 @@ func (m *Mirror) replace(all []change) {
 	note(translate.GroupConfig, slices.Collect(maps.Keys(m.configs)))
 	note(translate.GroupSecret, slices.Collect(maps.Keys(m.secrets)))
 	note(kindNetwork, slices.Collect(maps.Keys(m.networks)))
-	m.mu.Unlock()
-	m.apply(append(all, lost...))
-	m.mu.Lock()
-	m.synced, m.failure = true, nil
+	touched := dirty{}
 	for _, ns := range translate.BuiltinNamespaces {
-		m.refresh(m.rev, dirty{{Kind: translate.GroupNamespace, ID: ns}: true})
+		touched.add(translate.GroupNamespace, ns)
 	}
-	m.mu.Unlock()
+	m.synced, m.failure = true, nil
+	m.applyBatch(append(all, lost...), touched)
 }
 
 // refresh has the views look at what was touched, then tells all who wait.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/docker/docker/api/types/swarm"
 	appsv1 "k8s.io/api/apps/v1"
@@ -65,7 +66,7 @@ func (Deployments) Put(w World, g Group, old, object Object) (Plan, error) {
 	was := wl.Object.(*appsv1.Deployment)
 	outgoing := revisionOf(was)
 	d.Annotations = withEntry(d.Annotations, revisionAnnotation, strconv.FormatInt(lastRevision(w, wl)+1, 10))
-	plan, err := updateWorkload(w, wl, d, &d.Spec.Template, hashTemplate(&d.Spec.Template))
+	plan, err := updateWorkload(w, wl, d, &d.Spec.Template, hashFor(w, wl, &d.Spec.Template))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -92,6 +93,20 @@ func removeService(w World, g Group) (Plan, error) {
 		plan.After = append(plan.After, Step{Group: GroupConfig, ID: doc.ID})
 	}
 	return plan, nil
+}
+
+// hashFor is the hash of the past revision that has this template, as the Deployment controller takes a
+// ReplicaSet up again that has it, or a new one.
+func hashFor(w World, wl *Workload, template *corev1.PodTemplateSpec) string {
+	for _, r := range pastRevisions(w, wl) {
+		hash := r.rs.Labels[LabelHash]
+		past := r.rs.Spec.Template.DeepCopy()
+		delete(past.Labels, LabelHash)
+		if hash != "" && sameTemplate(past, template) {
+			return hash
+		}
+	}
+	return hashTemplate(template)
 }
 
 // encodeWorkload is the whole Swarm spec of an object that runs template; hash is empty for a bare Pod.
@@ -171,6 +186,12 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 	if rolls {
 		signTask(&spec.TaskTemplate)
 	}
+	if rolls {
+		if spec.Labels == nil {
+			spec.Labels = map[string]string{}
+		}
+		spec.Labels[LabelRevised] = w.Now().UTC().Format(time.RFC3339)
+	}
 	var running *corev1.PodTemplateSpec
 	if own := templateOf(object); !sameTemplate(template, &own) {
 		running = template
@@ -184,10 +205,11 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 	}, nil
 }
 
-// adopt gives a task that Docker made the labels of one that skep made: they are new, whatever says before.
+// adopt gives a task that Docker made the labels of one that skep made: they are new, whatever says
+// before. Docker's own labels stay.
 func adopt(before, live *swarm.TaskSpec) {
 	if live.ContainerSpec != nil && live.ContainerSpec.Labels[LabelPod] == "" {
-		before.ContainerSpec.Labels = live.ContainerSpec.Labels
+		before.ContainerSpec.Labels = userLabels(live.ContainerSpec.Labels)
 	}
 }
 

@@ -109,7 +109,7 @@ var podSpecFates = []fate{
 const (
 	windowsReason    = "skep's Pods run on Linux: use docker service create for Windows"
 	nonRootReason    = "the image's user is not checked: set runAsUser"
-	privilegesReason = "needs a recent engine on the node (23 or later), and older ones drop it without a word"
+	privilegesReason = "needs Docker Engine 25 or later throughout the Swarm; older ones drop it without a word"
 	localhostReason  = "Swarm knows no profiles on nodes: use RuntimeDefault or Unconfined"
 )
 

@@ -5,7 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
@@ -106,5 +110,46 @@ func TestFatesAreSaid(t *testing.T) {
 func TestCheckOfUnknownKind(t *testing.T) {
 	if refused, warnings := Check("Gadget", &corev1.Pod{}); refused != nil || warnings != nil {
 		t.Error(refused, warnings)
+	}
+}
+
+// TestCheckOfKinds asks for what is said of objects that are no Pods, and of those that hold templates.
+func TestCheckOfKinds(t *testing.T) {
+	template := corev1.PodTemplateSpec{Spec: corev1.PodSpec{HostPID: true, Containers: []corev1.Container{{Name: "a", ImagePullPolicy: "Never"}}}}
+	for _, c := range []struct {
+		kind     string
+		obj      runtime.Object
+		refused  []string
+		warnings []string
+	}{
+		{"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: template, Strategy: appsv1.DeploymentStrategy{Type: "Recreate"}}},
+			[]string{"spec.template.spec.hostPID"}, []string{"spec.template.spec.containers[0].imagePullPolicy", "spec.strategy.type"}},
+		{"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(int32(0)), Paused: true, Strategy: appsv1.DeploymentStrategy{Type: "RollingUpdate"}}}, nil, nil},
+		{"ReplicaSet", &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Template: template}}, []string{"spec.template.spec.hostPID"}, []string{"spec.template.spec.containers[0].imagePullPolicy"}},
+		{"DaemonSet", &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{MinReadySeconds: 5}}, []string{"spec"}, nil},
+		{"Job", &batchv1.Job{Spec: batchv1.JobSpec{Suspend: new(false)}}, []string{"spec"}, nil},
+		{"ConfigMap", &corev1.ConfigMap{Data: map[string]string{"a": "b"}, Immutable: new(true)}, nil, nil},
+		{"Secret", &corev1.Secret{Data: map[string][]byte{"a": []byte("b")}}, nil, nil},
+		{"ServiceAccount", &corev1.ServiceAccount{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "a"}}}, nil, []string{"imagePullSecrets"}},
+		{"Event", &eventsv1.Event{Note: "a"}, nil, nil},
+		{"Event", &corev1.Event{Message: "a"}, nil, nil},
+		{"Node", &corev1.Node{Spec: corev1.NodeSpec{Unschedulable: true, Taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable}}}}, nil, nil},
+		{"Node", &corev1.Node{Spec: corev1.NodeSpec{PodCIDR: "10.0.0.0/8", Taints: []corev1.Taint{{Key: "a"}}}}, []string{"spec.podCIDR", "spec.taints"}, nil},
+		{"Namespace", &corev1.Namespace{Status: corev1.NamespaceStatus{Phase: "Active"}}, nil, nil},
+	} {
+		refused, warnings := Check(c.kind, c.obj)
+		for i, err := range refused {
+			if i >= len(c.refused) || err.Field != c.refused[i] {
+				t.Errorf("%s: %v", c.kind, err)
+			}
+		}
+		for i, warning := range warnings {
+			if path, _, _ := strings.Cut(warning, ":"); i >= len(c.warnings) || path != c.warnings[i] {
+				t.Errorf("%s: %s", c.kind, warning)
+			}
+		}
+		if len(refused) != len(c.refused) || len(warnings) != len(c.warnings) {
+			t.Errorf("%s: %v, %q; want %q, %q", c.kind, refused, warnings, c.refused, c.warnings)
+		}
 	}
 }

@@ -156,7 +156,7 @@ func (p *putter) nativeFile(r volumeRef, key string) string {
 func (p *putter) putFile(at *field.Path, target string, f file) {
 	if f.native == "" && len(f.data) == 0 {
 		// Swarm refuses empty configs and secrets; reading this finds nothing, too.
-		p.spec.Mounts = append(p.spec.Mounts, mount.Mount{Type: mount.TypeBind, Source: "/dev/null", Target: render(target), ReadOnly: true})
+		p.spec.Mounts = append(p.spec.Mounts, mount.Mount{Type: mount.TypeBind, Source: emptyFile, Target: render(target), ReadOnly: true})
 		return
 	}
 	uid, gid, mode := "0", "0", os.FileMode(f.mode).Perm()
@@ -181,6 +181,11 @@ func (p *putter) putFile(at *field.Path, target string, f file) {
 		ConfigName: name, File: &swarm.ConfigReferenceFileTarget{Name: target, UID: uid, GID: gid, Mode: mode},
 	})
 }
+
+// emptyFile stands in for a config or secret without data.
+const emptyFile = "/dev/null"
+
+func isEmptyFile(m mount.Mount) bool { return m.Type == mount.TypeBind && m.Source == emptyFile }
 
 func (p *putter) material(at *field.Path, target string, f file) string {
 	limit, hash := maxConfigData, ""

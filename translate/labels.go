@@ -11,6 +11,8 @@ const (
 	LabelSeen = "skep.seen"
 	// LabelRunning holds the Pod template that runs where it is not the object's: a paused Deployment's.
 	LabelRunning = "skep.running"
+	// LabelRevised is when the running template took over from another, in RFC 3339.
+	LabelRevised = "skep.revised"
 	// LabelOwner is the ID of the service that a document belongs to and goes with.
 	LabelOwner = "skep.owner"
 	// LabelSealed holds a Secret's document, encrypted: labels can be read by anyone with the Docker API.

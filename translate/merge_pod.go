@@ -19,16 +19,16 @@ func mergeTask(prev, before, after *swarm.TaskSpec, fresh bool) (swarm.TaskSpec,
 	}
 	spec := *out.ContainerSpec // merge may have answered prev itself
 	p, b, a := prev.ContainerSpec, containerSpec(before), containerSpec(after)
-	spec.Env = mergeList(p.Env, b.Env, a.Env, envKey, fresh)
-	spec.Mounts = mergeList(p.Mounts, b.Mounts, a.Mounts, mountKey, false)
-	spec.Configs = mergeList(p.Configs, b.Configs, a.Configs, configKey, fresh)
-	spec.Secrets = mergeList(p.Secrets, b.Secrets, a.Secrets, secretKey, fresh)
-	spec.Hosts = mergeList(p.Hosts, b.Hosts, a.Hosts, oneSpace, false)
-	spec.Groups = mergeList(p.Groups, b.Groups, a.Groups, oneSpace, false)
-	spec.CapabilityAdd = mergeList(p.CapabilityAdd, b.CapabilityAdd, a.CapabilityAdd, capKey, false)
-	spec.CapabilityDrop = mergeList(p.CapabilityDrop, b.CapabilityDrop, a.CapabilityDrop, capKey, false)
+	spec.Env = mergeList(envRule, p.Env, b.Env, a.Env, fresh)
+	spec.Mounts = mergeList(mountRule, p.Mounts, b.Mounts, a.Mounts, fresh)
+	spec.Configs = mergeList(configRule, p.Configs, b.Configs, a.Configs, fresh)
+	spec.Secrets = mergeList(secretRule, p.Secrets, b.Secrets, a.Secrets, fresh)
+	spec.Hosts = mergeList(lineRule, p.Hosts, b.Hosts, a.Hosts, false)
+	spec.Groups = mergeList(lineRule, p.Groups, b.Groups, a.Groups, false)
+	spec.CapabilityAdd = mergeList(capRule, p.CapabilityAdd, b.CapabilityAdd, a.CapabilityAdd, false)
+	spec.CapabilityDrop = mergeList(capRule, p.CapabilityDrop, b.CapabilityDrop, a.CapabilityDrop, false)
 	out.ContainerSpec = &spec
-	constraints := mergeList(constraintsOf(prev), constraintsOf(before), constraintsOf(after), noSpace, false)
+	constraints := mergeList(constraintRule, constraintsOf(prev), constraintsOf(before), constraintsOf(after), false)
 	if out.Placement != nil || len(constraints) > 0 {
 		place := swarm.Placement{}
 		if out.Placement != nil {
@@ -40,28 +40,65 @@ func mergeTask(prev, before, after *swarm.TaskSpec, fresh bool) (swarm.TaskSpec,
 	return out, nil
 }
 
+// listRule says what the entries of a list are about.
+type listRule[E any] struct {
+	key func(E) string
+	// resolved tells entries that may come out of a ConfigMap or Secret; nil where none does.
+	resolved func(E) bool
+	// same tells two entries of one key that mean the same content.
+	same func(a, b E) bool
+}
+
+var (
+	envRule = listRule[string]{
+		key:      envKey,
+		resolved: func(entry string) bool { return len(envByName([]string{entry})) > 0 },
+		same:     func(a, b string) bool { return a == b },
+	}
+	mountRule = listRule[mount.Mount]{
+		key:      func(m mount.Mount) string { return m.Target },
+		resolved: isEmptyFile,
+		same:     func(a, b mount.Mount) bool { return isEmptyFile(a) && isEmptyFile(b) },
+	}
+	configRule = listRule[*swarm.ConfigReference]{
+		key:      configKey,
+		resolved: func(ref *swarm.ConfigReference) bool { return ref.File != nil },
+		same:     func(a, b *swarm.ConfigReference) bool { return a.ConfigName == b.ConfigName },
+	}
+	secretRule = listRule[*swarm.SecretReference]{
+		key:      secretKey,
+		resolved: func(ref *swarm.SecretReference) bool { return ref.File != nil },
+		same:     func(a, b *swarm.SecretReference) bool { return a.SecretName == b.SecretName },
+	}
+	lineRule       = listRule[string]{key: func(s string) string { return strings.Join(strings.Fields(s), " ") }}
+	constraintRule = listRule[string]{key: func(s string) string { return strings.Join(strings.Fields(s), "") }}
+	capRule        = listRule[string]{key: func(s string) string { return strings.TrimPrefix(strings.ToUpper(s), "CAP_") }}
+)
+
 // mergeList lays the change from before to after over prev. An entry that before and after both have and
-// prev has not is one that prev says in words of its own, or that is fresh.
-func mergeList[E any](prev, before, after []E, key func(E) string, fresh bool) []E {
+// prev has not is one that prev says in words of its own. With fresh, entries that ConfigMaps and Secrets
+// gave are as they give them now: new ones come, old ones go.
+func mergeList[E any](rule listRule[E], prev, before, after []E, fresh bool) []E {
 	if !fresh && digest(before) == digest(after) {
 		return prev
 	}
 	find := func(list []E, k string) int {
-		return slices.IndexFunc(list, func(e E) bool { return key(e) == k })
+		return slices.IndexFunc(list, func(e E) bool { return rule.key(e) == k })
 	}
+	anew := func(e E) bool { return fresh && rule.resolved(e) }
 	var out []E
 	for _, e := range after {
-		k := key(e)
+		k := rule.key(e)
 		was, have := find(before, k), find(prev, k)
 		switch unchanged := was >= 0 && digest(before[was]) == digest(e); {
-		case fresh || !unchanged:
+		case !unchanged, anew(e) && (have < 0 || !rule.same(prev[have], e)):
 			out = append(out, e)
 		case have >= 0:
 			out = append(out, prev[have])
 		}
 	}
 	for _, e := range prev {
-		if k := key(e); find(before, k) < 0 && find(out, k) < 0 {
+		if k := rule.key(e); find(before, k) < 0 && find(after, k) < 0 && !anew(e) {
 			out = append(out, e)
 		}
 	}
@@ -80,8 +117,6 @@ func envKey(entry string) string {
 	return name
 }
 
-func mountKey(m mount.Mount) string { return m.Target }
-
 func configKey(ref *swarm.ConfigReference) string {
 	if ref.File == nil {
 		return ref.ConfigName
@@ -95,7 +130,3 @@ func secretKey(ref *swarm.SecretReference) string {
 	}
 	return placedFiles(&swarm.ContainerSpec{Secrets: []*swarm.SecretReference{ref}})[0].target
 }
-
-func capKey(c string) string   { return strings.TrimPrefix(strings.ToUpper(c), "CAP_") }
-func noSpace(s string) string  { return strings.Join(strings.Fields(s), "") }
-func oneSpace(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -76,7 +76,7 @@ func TestMergeTask(t *testing.T) {
 			task("A=old"), task("A=new"), task("A=new"), false, "A=old", nil,
 		},
 		"a ConfigMap changed, and it rolls": {
-			task("A=old X=y"), task("A=new"), task("A=new"), true, "A=new X=y", nil,
+			task("A=old GONE=1 BARE"), task("A=new B=came"), task("A=new B=came"), true, "A=new B=came BARE", nil,
 		},
 	} {
 		got, err := mergeTask(c.prev, c.before, c.after, c.fresh)
@@ -86,5 +86,29 @@ func TestMergeTask(t *testing.T) {
 		if env := strings.Join(got.ContainerSpec.Env, " "); env != c.env || !slices.Equal(constraintsOf(&got), c.constraints) {
 			t.Errorf("%s: env %q, constraints %q", name, env, constraintsOf(&got))
 		}
+	}
+}
+
+// TestMergeFiles: a file that was empty is no more, and another is now.
+func TestMergeFiles(t *testing.T) {
+	tpl := &corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		Volumes:    []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "c"}}}}},
+		Containers: []corev1.Container{{Name: "main", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/c"}}}},
+	}}
+	put := func(data map[string]string) *swarm.TaskSpec {
+		plan := mustPut(t, 0, tpl, sources{configMaps: map[string]*corev1.ConfigMap{"c": {Data: data}}})
+		return &plan.Task
+	}
+	old := put(map[string]string{"a": "", "b": "x", "c": "x"})
+	now := put(map[string]string{"a": "x", "b": ""})
+	got, err := mergeTask(old, now, now, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if differ(volumesAt(now), volumesAt(&got)) != "" {
+		t.Errorf("%v, want %v", volumesAt(&got), volumesAt(now))
+	}
+	if got, err = mergeTask(old, now, now, false); err != nil || differ(old, &got) != "" {
+		t.Errorf("without a roll: %v, %v", volumesAt(&got), err)
 	}
 }

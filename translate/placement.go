@@ -171,7 +171,9 @@ func (p *putter) constrain(at *field.Path, key, op, value string) {
 		p.refuse(at, "Swarm's constraints cannot ask for the value %q: give the label another one", value)
 		return
 	}
-	p.plan.Task.Placement.Constraints = append(p.plan.Task.Placement.Constraints, key+op+value)
+	if c := key + op + value; !slices.Contains(p.plan.Task.Placement.Constraints, c) {
+		p.plan.Task.Placement.Constraints = append(p.plan.Task.Placement.Constraints, c)
+	}
 }
 
 // spreadKey is the node label that a spread is over; ok is false where Swarm cannot spread over it, or,

@@ -178,3 +178,34 @@ func checkStable(t *testing.T, tpl *corev1.PodTemplateSpec, task *swarm.TaskSpec
 		t.Errorf("what was put is not what is got")
 	}
 }
+
+// TestGetPodGolden reads testdata/podtemplate-get: a task that docker made, and the template that it shows as.
+func TestGetPodGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/podtemplate-get/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases found", err)
+	}
+	for _, name := range files {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		input, _, _ := strings.Cut(string(doc), goldenLine)
+		var task swarm.TaskSpec
+		if err := yaml.UnmarshalStrict([]byte(input), &task); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		out, err := yaml.Marshal(GetPod(&task, "shop_web"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := input + goldenLine + "kubernetes\n" + string(out)
+		if *update {
+			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if got != string(doc) {
+			t.Errorf("%s: got\n%s", name, got)
+		}
+	}
+}

@@ -312,7 +312,17 @@ var foreignChanges = []foreignChange{
 		c.CapabilityAdd, c.CapabilityDrop = []string{"CAP_KILL"}, nil
 	}, nil},
 	{"read-only", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.ReadOnly = !c.ReadOnly }, nil},
-	{"privileges-rm", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Privileges = nil }, nil},
+	// What an old engine does to every service that is sent to it, too.
+	{"privileges-rm", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) {
+		if c.Privileges != nil {
+			c.Privileges = &swarm.Privileges{SELinuxContext: c.Privileges.SELinuxContext}
+		}
+	}, sameExcept(func(*corev1.PodTemplateSpec) {})},
+	{"selinux-rm", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) {
+		if c.Privileges != nil {
+			c.Privileges.SELinuxContext = nil
+		}
+	}, nil},
 	{"sysctl-rm", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Sysctls = nil }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.SecurityContext.Sysctls = nil })},
 	{"hosts", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Hosts = []string{"10.9.9.9 x"} }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.HostAliases = nil })},
 	{"dns-rm", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.DNSConfig = nil }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.DNSConfig, o.Spec.DNSPolicy = nil, "" })},

@@ -8,11 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// SwarmKit's least (manager/controlapi/service.go, validateResources).
-const (
-	minNanoCPUs = 1e6
-	minMemory   = 4 << 20
-)
+// minMemory is SwarmKit's least (manager/controlapi/service.go, validateResources). Its least for CPU is
+// the least that Kubernetes can say.
+const minMemory = 4 << 20
+
+const nanoPerMilli = 1e6
 
 func (p *putter) putResources() {
 	limits, requests := p.resources("limits", p.c.Resources.Limits), p.resources("requests", p.c.Resources.Requests)
@@ -29,10 +29,7 @@ func (p *putter) putResources() {
 // resources reads CPU and memory; nil where neither is set. The rest has fates of its own.
 func (p *putter) resources(name string, list corev1.ResourceList) *swarm.Resources {
 	at := p.cAt.Child("resources", name)
-	cpu, memory := list.Cpu().ScaledValue(resource.Nano), list.Memory().Value()
-	if cpu != 0 && cpu < minNanoCPUs {
-		p.refuse(at.Key("cpu"), "is below 1m, and Swarm takes no less")
-	}
+	cpu, memory := list.Cpu().MilliValue()*nanoPerMilli, list.Memory().Value()
 	if memory != 0 && memory < minMemory {
 		p.refuse(at.Key("memory"), "is below 4Mi, and Swarm takes no less")
 	}
@@ -55,6 +52,10 @@ func resourcesAt(s *swarm.TaskSpec) any {
 		out[2], out[3] = r.NanoCPUs, r.MemoryBytes
 	}
 	// Kubernetes allows no request above its limit. Such a reservation never fits a limit, so say the limit.
+	// And it counts CPUs in thousandths, rounded up.
+	for _, i := range []int{0, 2} {
+		out[i] = (out[i] + nanoPerMilli - 1) / nanoPerMilli * nanoPerMilli
+	}
 	for i := range 2 {
 		if out[i] > 0 && out[i+2] > out[i] {
 			out[i+2] = out[i]
@@ -78,7 +79,7 @@ func withResources(list corev1.ResourceList, cpu, memory int64) corev1.ResourceL
 	delete(out, corev1.ResourceCPU)
 	delete(out, corev1.ResourceMemory)
 	if cpu > 0 {
-		out[corev1.ResourceCPU] = *resource.NewScaledQuantity(cpu, resource.Nano)
+		out[corev1.ResourceCPU] = *resource.NewMilliQuantity(cpu/nanoPerMilli, resource.DecimalSI)
 	}
 	if memory > 0 {
 		out[corev1.ResourceMemory] = *resource.NewQuantity(memory, resource.BinarySI)

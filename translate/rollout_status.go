@@ -147,11 +147,19 @@ func progressingCondition(wl *Workload, d *appsv1.Deployment, status appsv1.Depl
 
 // rollBegan is when the rollout in course, or the last one, began.
 func rollBegan(wl *Workload) time.Time {
-	began := wl.Service.CreatedAt
+	began := revised(wl)
 	if u := wl.Service.UpdateStatus; u != nil && u.StartedAt != nil {
 		began = latest(began, *u.StartedAt)
 	}
 	return began
+}
+
+// revised is when the running template came to be.
+func revised(wl *Workload) time.Time {
+	if at, err := time.Parse(time.RFC3339, wl.Service.Spec.Labels[LabelRevised]); err == nil {
+		return at
+	}
+	return wl.Service.CreatedAt
 }
 
 // stamp is a time as Kubernetes writes it, in whole seconds.

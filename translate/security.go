@@ -185,15 +185,9 @@ func getCapabilities(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	})
 }
 
-// privilegesAt leaves out what Kubernetes cannot say: credential specs, disabled labels, profiles by value.
-func privilegesAt(s *swarm.TaskSpec) any {
-	priv := privilegesOf(s)
-	return []any{
-		priv.NoNewPrivileges, seLinuxOf(priv),
-		priv.Seccomp != nil && priv.Seccomp.Mode == swarm.SeccompModeUnconfined,
-		priv.AppArmor != nil && priv.AppArmor.Mode == swarm.AppArmorModeDisabled,
-	}
-}
+// privilegesAt leaves out what Kubernetes cannot say (credential specs, disabled labels, profiles by value)
+// and what engines before 25 drop: that it is not there means nothing, or each read would look like a change.
+func privilegesAt(s *swarm.TaskSpec) any { return seLinuxOf(privilegesOf(s)) }
 
 func privilegesOf(s *swarm.TaskSpec) *swarm.Privileges {
 	if priv := containerSpec(s).Privileges; priv != nil {
@@ -210,50 +204,25 @@ func seLinuxOf(priv *swarm.Privileges) corev1.SELinuxOptions {
 	return corev1.SELinuxOptions{User: se.User, Role: se.Role, Type: se.Type, Level: se.Level}
 }
 
+// getPrivileges takes over what is there; only an SELinux context can be taken away.
 func getPrivileges(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	priv := privilegesOf(s)
-	psc := podSecurityOf(&o.Spec)
 	setSecurity(podContainer(o), func(sc *corev1.SecurityContext) {
-		if priv.NoNewPrivileges {
-			sc.AllowPrivilegeEscalation = new(false)
-		} else if sc.AllowPrivilegeEscalation != nil && !*sc.AllowPrivilegeEscalation {
-			sc.AllowPrivilegeEscalation = nil
-		}
 		sc.SELinuxOptions = nil
 		if se := seLinuxOf(priv); se != (corev1.SELinuxOptions{}) {
 			sc.SELinuxOptions = &se
 		}
-		sc.SeccompProfile = profile(first(sc.SeccompProfile, psc.SeccompProfile),
-			priv.Seccomp != nil && priv.Seccomp.Mode == swarm.SeccompModeUnconfined)
-		app := first(sc.AppArmorProfile, psc.AppArmorProfile)
-		unconfined := priv.AppArmor != nil && priv.AppArmor.Mode == swarm.AppArmorModeDisabled
-		switch {
-		case unconfined:
+		if priv.NoNewPrivileges {
+			sc.AllowPrivilegeEscalation = new(false)
+		}
+		if priv.Seccomp != nil && priv.Seccomp.Mode == swarm.SeccompModeUnconfined {
+			sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
+		}
+		if priv.AppArmor != nil && priv.AppArmor.Mode == swarm.AppArmorModeDisabled {
 			sc.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
-		case app != nil && app.Type == corev1.AppArmorProfileTypeUnconfined:
-			sc.AppArmorProfile = nil
 		}
 	})
-	setPodSecurity(o, func(sc *corev1.PodSecurityContext) {
-		sc.SELinuxOptions = nil
-		if sc.SeccompProfile != nil && sc.SeccompProfile.Type == corev1.SeccompProfileTypeUnconfined {
-			sc.SeccompProfile = nil
-		}
-		if sc.AppArmorProfile != nil && sc.AppArmorProfile.Type == corev1.AppArmorProfileTypeUnconfined {
-			sc.AppArmorProfile = nil
-		}
-	})
-}
-
-// profile is the seccomp profile that Swarm runs under; Docker's default needs no saying, but may be said.
-func profile(said *corev1.SeccompProfile, unconfined bool) *corev1.SeccompProfile {
-	if unconfined {
-		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
-	}
-	if said != nil && said.Type == corev1.SeccompProfileTypeUnconfined {
-		return nil
-	}
-	return said
+	setPodSecurity(o, func(sc *corev1.PodSecurityContext) { sc.SELinuxOptions = nil })
 }
 
 func sysctlsAt(s *swarm.TaskSpec) any { return containerSpec(s).Sysctls }

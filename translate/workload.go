@@ -237,6 +237,15 @@ func setTemplate(object Object, template corev1.PodTemplateSpec) {
 	if name, ok := template.Labels[LabelServiceName]; ok {
 		selector.MatchLabels[LabelServiceName] = name
 	}
+	// What Kubernetes demands of these kinds stands over what Swarm has; merge leaves Swarm's as it is.
+	switch object.(type) {
+	case *appsv1.Deployment, *appsv1.ReplicaSet, *appsv1.DaemonSet:
+		template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	case *batchv1.Job:
+		if template.Spec.RestartPolicy == corev1.RestartPolicyAlways {
+			template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
+		}
+	}
 	switch o := object.(type) {
 	case *appsv1.Deployment:
 		o.Spec.Template = template

@@ -6,9 +6,10 @@ import (
 	"net/http"
 )
 
-// The namespaces of the benchmarks. Only objects in it count in a list of listed.
+// The namespaces of the benchmarks. settled is the peer's alone: there its Deployments have a controller's status.
 const (
 	listed  = "bench"
+	settled = "bench-settled"
 	created = "bench-create"
 	watched = "bench-watch"
 )
@@ -43,8 +44,9 @@ func deployment(namespace, name string, replicas int) []byte {
 	})
 }
 
-// controllerStatus is what a Deployment controller writes for a Deployment without replicas. The peer has no
-// controllers, skep answers like a cluster that has; so the peer's objects are given what they would have there.
+// controllerStatus is what a Deployment controller writes for a Deployment without replicas. skep answers like a cluster
+// that has controllers, the peer has none. Written to the peer it also leaves an entry in managedFields, which skep's
+// objects do not have: the peer's are smaller than skep's without it and larger with it, so lists are compared with both.
 func controllerStatus(name string) []byte {
 	const at = "2026-01-01T00:00:00Z"
 	condition := func(kind, reason, message string) object {

@@ -11,21 +11,31 @@ func seedName(i int) string { return fmt.Sprintf("web-%04d", i) }
 // seed brings the Deployments of the namespace that is listed to n, at the peer and at skep.
 func (w *world) seed(b *testing.B, n int) {
 	b.Helper()
-	send := func(client *Client, request Request) {
-		if _, err := client.Do(b.Context(), request); err != nil {
-			b.Fatal(err)
+	for ; w.seeded < n; w.seeded++ {
+		w.send(b, w.peer.Client, createDeployment(listed, seedName(w.seeded), 0))
+		if w.gateway != nil {
+			w.send(b, w.gateway.Client, createDeployment(listed, seedName(w.seeded), 0))
 		}
 	}
-	for ; w.seeded < n; w.seeded++ {
-		name := seedName(w.seeded)
-		send(w.peer.Client, createDeployment(listed, name, 0))
-		send(w.peer.Client, Request{
-			Method: http.MethodPatch, Path: deployments(listed) + "/" + name + "/status",
+}
+
+// settle does the same at the peer alone, in a namespace where each Deployment gets a controller's status.
+func (w *world) settle(b *testing.B, n int) {
+	b.Helper()
+	for ; w.settled < n; w.settled++ {
+		name := seedName(w.settled)
+		w.send(b, w.peer.Client, createDeployment(settled, name, 0))
+		w.send(b, w.peer.Client, Request{
+			Method: http.MethodPatch, Path: deployments(settled) + "/" + name + "/status",
 			ContentType: "application/merge-patch+json", Body: controllerStatus(name),
 		})
-		if w.gateway != nil {
-			send(w.gateway.Client, createDeployment(listed, name, 0))
-		}
+	}
+}
+
+func (w *world) send(b *testing.B, client *Client, request Request) {
+	b.Helper()
+	if _, err := client.Do(b.Context(), request); err != nil {
+		b.Fatal(err)
 	}
 }
 

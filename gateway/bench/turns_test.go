@@ -2,7 +2,6 @@ package bench
 
 import (
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 )
@@ -63,33 +62,26 @@ func (w *world) against(b *testing.B, warm, minimum int, request func(i int) Req
 	return samples[0], samples[1]
 }
 
-// listSizes checks that a list is complete and came by HTTP/2, and says how large it is.
-func (w *world) listSizes(b *testing.B, request Request) string {
+// listSize checks that a list is complete and came by HTTP/2, and says how large it is, uncompressed.
+func (w *world) listSize(b *testing.B, client *Client, request Request) string {
 	b.Helper()
-	size := func(client *Client) string {
-		answer, err := client.Do(b.Context(), request)
-		if err != nil {
+	answer, err := client.Do(b.Context(), request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if answer.Protocol != "HTTP/2.0" {
+		b.Fatalf("%s was spoken, not HTTP/2", answer.Protocol)
+	}
+	if answer.Body[0] == '{' {
+		var list struct{ Items, Rows []struct{} }
+		if err := json.Unmarshal(answer.Body, &list); err != nil {
 			b.Fatal(err)
 		}
-		if answer.Protocol != "HTTP/2.0" {
-			b.Fatalf("%s was spoken, not HTTP/2", answer.Protocol)
+		if n := len(list.Items) + len(list.Rows); n != listSize {
+			b.Fatalf("a list of %d, not %d", n, listSize)
 		}
-		var list struct{ Items, Rows []struct{} }
-		if answer.Body[0] == '{' {
-			if err := json.Unmarshal(answer.Body, &list); err != nil {
-				b.Fatal(err)
-			}
-			if n := len(list.Items) + len(list.Rows); n != listSize {
-				b.Fatalf("a list of %d, not %d", n, listSize)
-			}
-		}
-		return mebibytes(int64(len(answer.Body))).String()
 	}
-	text := size(w.peer.Client)
-	if w.gateway != nil {
-		text = fmt.Sprintf("skep's %s, the other's %s", size(w.gateway.Client), text)
-	}
-	return text
+	return mebibytes(int64(len(answer.Body))).String()
 }
 
 // pass lets time pass, and fails when one of the processes has ended meanwhile.

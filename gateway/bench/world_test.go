@@ -21,6 +21,7 @@ type world struct {
 	engine    *Engine
 	gateway   *Gateway // nil with BENCH_ONLY=peer
 	seeded    int      // Deployments in the namespace that is listed
+	settled   int      // and in the one that is settled
 	names     int      // given by newName
 	peerWatch Samples  // how long kube-apiserver's watch took
 	report    Report
@@ -76,7 +77,7 @@ func (w *world) start(ctx context.Context) error {
 		clients = append(clients, w.gateway.Client)
 	}
 	for _, client := range clients {
-		for _, namespace := range []string{listed, created, watched} {
+		for _, namespace := range []string{listed, settled, created, watched} {
 			body := encode(object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": namespace}})
 			if _, err := client.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/namespaces", Body: body}); err != nil {
 				return err

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -42,18 +44,26 @@ type gateway struct {
 // start runs `skep serve` and waits until it is ready.
 func start(o options) (*gateway, error) {
 	if o.listen == "" {
-		free, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := freeAddress()
 		if err != nil {
 			return nil, err
 		}
-		o.listen = free.Addr().String()
-		_ = free.Close()
+		o.listen = free
 	}
 	if o.control == "" {
 		o.control = "none"
 	}
 	g := &gateway{options: o, kubeconfig: filepath.Join(o.dir, "kubeconfig"), log: filepath.Join(o.dir, "skep.log")}
 	return g, g.launch()
+}
+
+// freeAddress is a port on loopback that nobody listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // launch starts the process of a gateway that is not running.
@@ -146,6 +156,17 @@ func another(t *testing.T) *gateway {
 	return g
 }
 
+// serveFails runs `skep serve` where it cannot work, and returns exit code and stderr.
+func serveFails(t *testing.T, dockerHost string) (code int, stderr string) {
+	t.Helper()
+	listen, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr = skep(t, "serve", "--docker-host", dockerHost, "--listen", listen, "--data-dir", t.TempDir())
+	return code, stderr
+}
+
 // skep runs the program to its end and returns exit code, stdout and stderr.
 func skep(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -160,12 +181,17 @@ func skep(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// tail returns the last lines of a file.
-func tail(file string, lines int) string {
+// tail returns the last lines of a log that name one of the words; with no words, the last lines.
+func tail(file string, lines int, words ...string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()
 	}
-	all := bytes.Split(bytes.TrimRight(text, "\n"), []byte("\n"))
-	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
+	var found []string
+	for line := range strings.Lines(string(text)) {
+		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) }) {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found[max(0, len(found)-lines):], "")
 }

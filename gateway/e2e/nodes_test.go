@@ -138,6 +138,6 @@ func TestThreeNodes(t *testing.T) {
 	})
 	s.waitRunning("app=shop", 3)
 
-	code, _, stderr := skep(t, "serve", "--docker-host", r.host(3), "--listen", "127.0.0.1:0", "--data-dir", t.TempDir())
+	code, stderr := serveFails(t, r.host(3))
 	oneSentence(t, code, stderr, "manager")
 }

@@ -41,7 +41,7 @@ func TestOutput(t *testing.T) {
 		}
 	}
 	same(names("deploy", "-l", "tier=back"), "d1", "d2")
-	same(names("deploy", "-l", "tier!=back,app notin (shop)"), "d0", "d3", "d4", "d5", "d6", "shop")
+	same(names("deploy", "-l", "tier!=back,app notin (shop)"), "d0", "d3", "d4", "d5", "d6")
 	same(names("deploy", "--field-selector", "metadata.name=d3"), "d3")
 	same(names("pods", "--field-selector", "status.phase=Running", "-l", "app=welcome"), "welcome")
 	same(names("pods", "--field-selector", "status.phase!=Running"))

@@ -319,7 +319,7 @@ func (w *sightings) await(timeout time.Duration, what string, fits func(sighting
 // explain logs what skep and Swarm know, for a test that failed.
 func (s *space) explain() {
 	t := s.t
-	t.Logf("skep's log:\n%s", tail(s.gateway.log, 40))
+	t.Logf("skep's log about it:\n%s", tail(s.gateway.log, 40, s.ns, "level=ERROR", "level=WARN", "panic"))
 	look := func(program string, args ...string) {
 		out, err := run(context.Background(), "", program, args...)
 		if err != nil {

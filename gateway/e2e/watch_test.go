@@ -143,5 +143,16 @@ func TestWatchVersions(t *testing.T) {
 			t.Fatalf("the resumed watch does not say %s", want)
 		}
 	}
-	contains(t, s.kubectl("get", "--raw", "/api/v1/namespaces/"+s.ns+"/configmaps?watch=1&resourceVersion=1&timeoutSeconds=2"), "410")
+
+	// A gateway that was not there when it happened either knows it or says that the version is too old.
+	s.kubectl("create", "configmap", "three", "--from-literal=n=3")
+	if list, err = client.List(t.Context(), metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.kubectl("delete", "configmap", "three")
+	late := s.through(another(t))
+	out := late.kubectl("get", "--raw", "/api/v1/namespaces/"+s.ns+"/configmaps?watch=1&timeoutSeconds=2&resourceVersion="+list.GetResourceVersion())
+	if !strings.Contains(out, `"code":410`) && !strings.Contains(out, `"DELETED"`) {
+		t.Errorf("a deletion is lost to a watch resumed on another gateway, which says %q", out)
+	}
 }
