@@ -19,6 +19,9 @@ import (
 	"skep/gateway"
 )
 
+// release is set by the build; without it the module's own version is told.
+var release string
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -128,8 +131,8 @@ func version() *cobra.Command {
 		Short: "Print skep's version and that of the Kubernetes API that it serves",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			build := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
+			build := release
+			if info, ok := debug.ReadBuildInfo(); ok && build == "" {
 				build = info.Main.Version
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "skep %s, Kubernetes v%s\n", build, gateway.KubernetesVersion)

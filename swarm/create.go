@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
@@ -12,6 +13,9 @@ import (
 // Create implements storage.Interface. That two clients cannot both create an object is Swarm's doing: its
 // name is made of the object's, and Swarm takes a name once.
 func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object, _ uint64) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	k, err := s.parse(key)
 	if err != nil {
 		return err
@@ -26,7 +30,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err != nil {
 		return err
 	}
-	if s.view.find(k) != nil {
+	if e := s.view.find(k); e != nil && !(s.renew(ctx, e) && s.view.find(k) == nil) {
 		return storage.NewKeyExistsError(key, 0)
 	}
 	plan, err := s.plan(func(w translate.World) (translate.Plan, error) {
@@ -45,6 +49,9 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 		}
 	}
 	if isNameConflict(err) {
+		if lookErr := s.engine.lookConfig(ctx, s.view.m, plan.Commit); lookErr != nil && !errors.Is(lookErr, errStale) {
+			return s.statusError(key, lookErr)
+		}
 		return storage.NewKeyExistsError(key, 0)
 	}
 	if err != nil {

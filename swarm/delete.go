@@ -15,6 +15,9 @@ func (s *Store) Delete(
 	ctx context.Context, key string, out runtime.Object, preconditions *storage.Preconditions,
 	validate storage.ValidateObjectFunc, _ runtime.Object, opts storage.DeleteOptions,
 ) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	k, err := s.parse(key)
 	if err != nil {
 		return err

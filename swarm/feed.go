@@ -2,6 +2,8 @@ package swarm
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -41,35 +43,68 @@ func (m *Mirror) Follow(ctx context.Context, e *Engine) {
 	}
 }
 
+// mark moves the Swarm's raft index by a config that is removed again at once. What is read after it has a
+// higher index than anything that any gateway has shown before, removals included: a watch from back then
+// is told that it is too old, not that nothing happened.
+func (e *Engine) mark(ctx context.Context) error {
+	name := make([]byte, 8)
+	_, _ = rand.Read(name) //nolint:errcheck // it never fails
+	made, err := e.ConfigCreate(ctx, swarm.ConfigSpec{
+		Annotations: swarm.Annotations{
+			Name: "skep-mark-" + hex.EncodeToString(name), Labels: map[string]string{translate.LabelMaterial: "mark"},
+		},
+		Data: []byte("skep made this to learn how far the Swarm is, and removes it\n"),
+	})
+	if err != nil {
+		return fmt.Errorf("learn the Swarm's version: %w", err)
+	}
+	e.marks = append(e.marks, made.ID)
+	return nil
+}
+
+// unmark removes what mark made, once it has been read.
+func (e *Engine) unmark(ctx context.Context) {
+	for _, id := range e.marks {
+		if err := e.ConfigRemove(ctx, id); err != nil {
+			klog.V(2).InfoS("A mark is left to the next sweep", "config", id, "err", err)
+		}
+	}
+	e.marks = nil
+}
+
 // readAll lists everything that the mirror holds.
 func (e *Engine) readAll(ctx context.Context) ([]change, error) {
+	if err := e.mark(ctx); err != nil {
+		return nil, err
+	}
+	defer e.unmark(ctx)
 	var services, tasks, nodes, configs, secrets, networks []change
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { networks, err = e.readNetworks(ctx); return })
+	group, reading := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { networks, err = e.readNetworks(reading); return })
 	group.Go(func() error {
-		list, err := e.ServiceList(ctx, swarm.ServiceListOptions{})
+		list, err := e.ServiceList(reading, swarm.ServiceListOptions{})
 		for i := range list {
 			services = append(services, change{kind: translate.GroupService, id: list[i].ID, object: &list[i]})
 		}
 		return err
 	})
-	group.Go(func() (err error) { tasks, err = e.readTasks(ctx); return })
+	group.Go(func() (err error) { tasks, err = e.readTasks(reading); return })
 	group.Go(func() error {
-		list, err := e.NodeList(ctx, swarm.NodeListOptions{})
+		list, err := e.NodeList(reading, swarm.NodeListOptions{})
 		for i := range list {
 			nodes = append(nodes, change{kind: translate.GroupNode, id: list[i].ID, object: &list[i]})
 		}
 		return err
 	})
 	group.Go(func() error {
-		list, err := e.ConfigList(ctx, swarm.ConfigListOptions{})
+		list, err := e.ConfigList(reading, swarm.ConfigListOptions{})
 		for i := range list {
 			configs = append(configs, change{kind: translate.GroupConfig, id: list[i].ID, object: slimConfig(&list[i])})
 		}
 		return err
 	})
 	group.Go(func() error {
-		list, err := e.SecretList(ctx, swarm.SecretListOptions{})
+		list, err := e.SecretList(reading, swarm.SecretListOptions{})
 		for i := range list {
 			secrets = append(secrets, change{kind: translate.GroupSecret, id: list[i].ID, object: &list[i]})
 		}

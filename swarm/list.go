@@ -13,7 +13,10 @@ import (
 
 // GetList implements storage.Interface. The mirror knows the present only: a list at a past version, or
 // the next page of one after something changed, is refused as expired, and the client lists again.
-func (s *Store) GetList(_ context.Context, key string, opts storage.ListOptions, listObj runtime.Object) error {
+func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOptions, listObj runtime.Object) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	items, err := itemsOf(listObj)
 	if err != nil {
 		return err

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/conversion"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -39,6 +41,23 @@ func NewStore(engine *Engine, view *View, resource schema.GroupResource, prefix 
 
 // Versioner implements storage.Interface.
 func (s *Store) Versioner() storage.Versioner { return s.versioner }
+
+// syncTimeout is how long a request waits for the first reading of the Swarm.
+const syncTimeout = 10 * time.Second
+
+// ready waits until the whole Swarm has been read once: before, nothing can be said.
+func (s *Store) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if err := s.view.m.WaitSynced(ctx); err != nil {
+		why := s.view.m.Ready()
+		if why == nil {
+			why = err
+		}
+		return apierrors.NewServiceUnavailable(why.Error())
+	}
+	return nil
+}
 
 // Stats implements storage.Interface.
 func (s *Store) Stats(context.Context) (storage.Stats, error) {
@@ -89,35 +108,34 @@ func (s *Store) BaseRevision(key translate.Key) uint64 {
 	return 0
 }
 
-// parse splits a key.
-func (s *Store) parse(key string) (translate.Key, error) {
-	rest, ok := strings.CutPrefix(key, s.prefix)
-	if !ok || strings.Contains(rest, "/../") || strings.HasSuffix(rest, "/..") {
-		return translate.Key{}, fmt.Errorf("invalid key: %q", key)
-	}
-	parts := strings.Split(strings.Trim(rest, "/"), "/")
-	switch {
-	case rest == "" || parts[0] == "":
-		return translate.Key{}, nil
-	case len(parts) == 1 && strings.HasSuffix(key, "/"):
-		return translate.Key{Namespace: parts[0]}, nil
-	case len(parts) == 1:
-		return translate.Key{Name: parts[0]}, nil
-	case len(parts) == 2:
-		return translate.Key{Namespace: parts[0], Name: parts[1]}, nil
-	}
-	return translate.Key{}, fmt.Errorf("invalid key: %q", key)
+// prepare checks a key by kube-apiserver's own rule; one that is listed below gets a slash at its end. An
+// empty namespace may leave two slashes in it.
+func (s *Store) prepare(key string, recursive bool) (string, error) {
+	key, err := storage.PrepareKey(s.prefix+"/", key, recursive)
+	return strings.ReplaceAll(key, "//", "/"), err
 }
 
-// within says whether an object is at or below a key.
+// parse splits the key of one object.
+func (s *Store) parse(key string) (translate.Key, error) {
+	key, err := s.prepare(key, false)
+	if err != nil {
+		return translate.Key{}, err
+	}
+	namespace, name, namespaced := strings.Cut(strings.TrimPrefix(key, s.prefix+"/"), "/")
+	switch {
+	case !namespaced:
+		return translate.Key{Name: namespace}, nil
+	case strings.Contains(name, "/"):
+		return translate.Key{}, fmt.Errorf("invalid key: %q", key)
+	}
+	return translate.Key{Namespace: namespace, Name: name}, nil
+}
+
+// within says whether an object is what a prepared key names: the object itself, or all that is below.
 func (s *Store) within(key string, recursive bool) func(*entry) bool {
-	want := strings.TrimSuffix(key, "/")
 	return func(e *entry) bool {
 		have := s.keyOf(e.key)
-		if !recursive {
-			return have == want
-		}
-		return have == want || strings.HasPrefix(have, want+"/")
+		return have == key || recursive && strings.HasPrefix(have, key)
 	}
 }
 
@@ -130,6 +148,9 @@ func (s *Store) keyOf(k translate.Key) string {
 
 // Get implements storage.Interface.
 func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, out runtime.Object) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	k, err := s.parse(key)
 	if err != nil {
 		return err
@@ -150,6 +171,25 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 	return copyInto(e.object.DeepCopyObject(), out)
 }
 
+// renew reads an object's Swarm object, for what is refused must not be refused because the mirror is late. It
+// says whether there was news.
+func (s *Store) renew(ctx context.Context, e *entry) bool {
+	if err := s.engine.look(ctx, s.view.m, e.group.Kind, e.group.ID); err != nil {
+		return false
+	}
+	now := s.view.find(e.key)
+	return now == nil || now.rev != e.rev
+}
+
+// outdated says whether what a write to e would change has changed since. The mirror is locked.
+func (v *View) outdated(e *entry) bool {
+	now := v.entries[e.key]
+	if now == nil || now.group != e.group || now.base != e.base {
+		return true
+	}
+	return now.base == 0 && now.rev != e.rev
+}
+
 func (s *Store) notOlderThan(resourceVersion string) error {
 	if resourceVersion == "" {
 		return nil
@@ -164,8 +204,11 @@ func (s *Store) notOlderThan(resourceVersion string) error {
 	return nil
 }
 
-// copyInto sets *out to *object.
+// copyInto sets *out to *object, where an out is wanted.
 func copyInto(object, out runtime.Object) error {
+	if out == nil {
+		return nil
+	}
 	v, err := conversion.EnforcePtr(out)
 	if err != nil {
 		return fmt.Errorf("unable to convert output object to pointer: %w", err)

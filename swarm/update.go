@@ -18,6 +18,9 @@ func (s *Store) GuaranteedUpdate(
 	ctx context.Context, key string, out runtime.Object, ignoreNotFound bool,
 	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc, _ runtime.Object,
 ) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	if _, err := conversion.EnforcePtr(out); err != nil {
 		return fmt.Errorf("unable to convert output object to pointer: %w", err)
 	}
@@ -65,6 +68,9 @@ func (s *Store) tryOnce(
 		return !storage.IsExist(err), ignoreExists(err)
 	}
 	plan, err := s.planUpdate(e, updated)
+	if errors.Is(err, errStale) {
+		return false, nil
+	}
 	if err != nil {
 		return true, s.statusError(key, err)
 	}
@@ -101,7 +107,10 @@ func (s *Store) planUpdate(e *entry, updated runtime.Object) (translate.Plan, er
 	}
 	s.view.m.mu.RLock()
 	defer s.view.m.mu.RUnlock()
-	// Plan against exactly the state that tryUpdate saw. A newer one is found out by Swarm's own check,
-	// unless the mirror knows it already.
+	// The plan is checked by Swarm against the version that the mirror has now, so now has to be what
+	// tryUpdate saw.
+	if now := s.view.entries[e.key]; now == nil || now.rev != e.rev {
+		return translate.Plan{}, errStale
+	}
 	return s.view.lens.Put(world{s.view.m}, e.group, old, object)
 }

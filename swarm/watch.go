@@ -11,6 +11,9 @@ import (
 // Watch implements storage.Interface. From version 0 it begins with all that is there; from a version
 // that the view's history no longer reaches back to, it is refused as expired.
 func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
 	from, err := s.versioner.ParseResourceVersion(opts.ResourceVersion)
 	if err != nil {
 		return nil, err

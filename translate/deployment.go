@@ -3,6 +3,7 @@ package translate
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -187,10 +188,7 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 		signTask(&spec.TaskTemplate)
 	}
 	if rolls {
-		if spec.Labels == nil {
-			spec.Labels = map[string]string{}
-		}
-		spec.Labels[LabelRevised] = w.Now().UTC().Format(time.RFC3339)
+		spec.Labels = withEntry(spec.Labels, LabelRevised, w.Now().UTC().Format(time.RFC3339))
 	}
 	var running *corev1.PodTemplateSpec
 	if own := templateOf(object); !sameTemplate(template, &own) {
@@ -215,10 +213,13 @@ func adopt(before, live *swarm.TaskSpec) {
 
 // signTask marks a task spec as written by skep.
 func signTask(spec *swarm.TaskSpec) {
-	if spec.ContainerSpec.Labels == nil {
-		spec.ContainerSpec.Labels = map[string]string{}
+	c := *spec.ContainerSpec // it may be the live one
+	c.Labels = maps.Clone(c.Labels)
+	if c.Labels == nil {
+		c.Labels = map[string]string{}
 	}
-	spec.ContainerSpec.Labels[LabelSpec] = specDigest(spec)
+	spec.ContainerSpec = &c
+	c.Labels[LabelSpec] = specDigest(spec)
 }
 
 // label writes the object and what was sent with it into the service's labels. They restart nothing.
@@ -235,6 +236,7 @@ func label(spec *swarm.ServiceSpec, object Object, running *corev1.PodTemplateSp
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", LabelSeen, err)
 	}
+	spec.Labels = maps.Clone(spec.Labels) // they may be the live ones
 	if spec.Labels == nil {
 		spec.Labels = map[string]string{}
 	}

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -15,6 +16,8 @@ type instance struct {
 	stopping bool
 	// ended: it came to its end and nothing takes its place.
 	ended bool
+	// failedRoll: an earlier task still runs in its place, as when a new template's task cannot start.
+	failedRoll bool
 }
 
 // stateOrder are Swarm's task states in their order (SwarmKit's api.TaskState).
@@ -68,9 +71,10 @@ func slotOf(t *swarm.Task) slotKey {
 
 func slotInstances(tasks []*swarm.Task) []instance {
 	sort.SliceStable(tasks, func(i, j int) bool { return newer(tasks[i], tasks[j]) })
+	alive := slices.ContainsFunc(tasks, func(t *swarm.Task) bool { return wanted(t) && !hasEnded(t) })
 	var found []instance
 	for i, t := range tasks {
-		in := instance{task: t, ended: hasEnded(t)}
+		in := instance{task: t, ended: hasEnded(t), failedRoll: alive && hasEnded(t)}
 		switch {
 		case in.ended && t.Status.State == swarm.TaskStateShutdown, t.Status.State == swarm.TaskStateOrphaned:
 			continue // stopped because it was told to

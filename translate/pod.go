@@ -43,6 +43,9 @@ func (Pods) Get(w World, g Group) []Derived {
 	seen := map[string]bool{}
 	all := make([]Derived, 0, len(found))
 	for _, in := range found {
+		if in.failedRoll && wl.HashOf(in.task) != wl.Hash {
+			continue // of a template that was given up
+		}
 		name := podName(wl, in.task)
 		if seen[name] {
 			name += "-" + in.task.ID[5:10] // five characters of two tasks' IDs can be the same
