@@ -61,7 +61,6 @@ type Engine struct {
 	api
 	Info    system.Info
 	control *control // nil when SwarmKit's control socket cannot be used
-	marks   []string // configs to remove; only the feed touches them
 }
 
 // Options say how to reach the Engine.

@@ -19,9 +19,9 @@ import (
 	"skep/translate"
 )
 
-// errExpired is kube-apiserver's 410: the client lists again.
-func errExpired() error {
-	return apierrors.NewResourceExpired("The resourceVersion for the provided watch or list is too old.")
+// errExpired is kube-apiserver's 410 for a list or a watch: the client lists again.
+func errExpired(what string) *apierrors.StatusError {
+	return apierrors.NewResourceExpired("The resourceVersion for the provided " + what + " is too old.")
 }
 
 // statusError turns what Docker or a lens says into what a Kubernetes client understands. This is the one

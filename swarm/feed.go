@@ -2,8 +2,6 @@ package swarm
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -22,6 +20,7 @@ func (m *Mirror) Follow(ctx context.Context, e *Engine) {
 	if e.control != nil {
 		follow = e.followControl
 	}
+	go m.keepTime(ctx, e)
 	wait := 100 * time.Millisecond
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -43,41 +42,13 @@ func (m *Mirror) Follow(ctx context.Context, e *Engine) {
 	}
 }
 
-// mark moves the Swarm's raft index by a config that is removed again at once. What is read after it has a
-// higher index than anything that any gateway has shown before, removals included: a watch from back then
-// is told that it is too old, not that nothing happened.
-func (e *Engine) mark(ctx context.Context) error {
-	name := make([]byte, 8)
-	_, _ = rand.Read(name) //nolint:errcheck // it never fails
-	made, err := e.ConfigCreate(ctx, swarm.ConfigSpec{
-		Annotations: swarm.Annotations{
-			Name: "skep-mark-" + hex.EncodeToString(name), Labels: map[string]string{translate.LabelMaterial: "mark"},
-		},
-		Data: []byte("skep made this to learn how far the Swarm is, and removes it\n"),
-	})
-	if err != nil {
-		return fmt.Errorf("learn the Swarm's version: %w", err)
-	}
-	e.marks = append(e.marks, made.ID)
-	return nil
-}
-
-// unmark removes what mark made, once it has been read.
-func (e *Engine) unmark(ctx context.Context) {
-	for _, id := range e.marks {
-		if err := e.ConfigRemove(ctx, id); err != nil {
-			klog.V(2).InfoS("A mark is left to the next sweep", "config", id, "err", err)
-		}
-	}
-	e.marks = nil
-}
-
 // readAll lists everything that the mirror holds.
 func (e *Engine) readAll(ctx context.Context) ([]change, error) {
-	if err := e.mark(ctx); err != nil {
+	mark, err := e.mark(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer e.unmark(ctx)
+	defer e.unmark(ctx, mark)
 	var services, tasks, nodes, configs, secrets, networks []change
 	group, reading := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { networks, err = e.readNetworks(reading); return })

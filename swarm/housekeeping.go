@@ -142,7 +142,8 @@ func (e *Engine) EmptyStack(ctx context.Context, m *Mirror, namespace string) er
 	return nil
 }
 
-// stackSteps are the removals of a stack: its services; what else Docker made; whether tasks still stop.
+// stackSteps are the removals of a stack: its services; what else Docker made and the documents that went
+// with services; whether tasks still stop.
 func (m *Mirror) stackSteps(namespace string) (services, rest []translate.Step, stopping bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -159,7 +160,7 @@ func (m *Mirror) stackSteps(namespace string) (services, rest []translate.Step, 
 		stopping = stopping || translate.StackNamespace(s.Spec.Labels) == namespace
 	}
 	for id := range m.stacks[namespace] {
-		if c := m.configs[id]; c != nil && c.Spec.Labels[translate.LabelKind] == "" {
+		if c := m.configs[id]; c != nil && (c.Spec.Labels[translate.LabelKind] == "" || c.Spec.Labels[translate.LabelOwner] != "") {
 			rest = append(rest, translate.Step{Group: translate.GroupConfig, ID: id})
 		}
 		if m.secrets[id] != nil {

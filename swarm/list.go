@@ -3,16 +3,20 @@ package swarm
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
+
+	"skep/translate"
 )
 
-// GetList implements storage.Interface. The mirror knows the present only: a list at a past version, or
-// the next page of one after something changed, is refused as expired, and the client lists again.
+// GetList implements storage.Interface. A list at a past revision, such as the next page of one, is the
+// present with the view's history taken back; what happened before that reaches is refused as expired.
 func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOptions, listObj runtime.Object) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -21,9 +25,9 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 	if err != nil {
 		return err
 	}
-	prefix := key
-	if opts.Recursive && !strings.HasSuffix(prefix, "/") {
-		prefix += "/"
+	prefix, err := s.prepare(key, opts.Recursive)
+	if err != nil {
+		return err
 	}
 	at, from, err := storage.ValidateListOptions(prefix, s.versioner, opts)
 	if err != nil {
@@ -32,9 +36,9 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 	if err := s.notOlderThan(opts.ResourceVersion); err != nil {
 		return err
 	}
-	entries, rev, err := s.entriesAt(key, opts.Recursive, at)
+	entries, rev, err := s.entriesAt(prefix, opts.Recursive, at)
 	if err != nil {
-		return err
+		return expiredPage(err, from, prefix, opts)
 	}
 	var last string
 	more, left := false, int64(0)
@@ -47,7 +51,7 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 			break
 		}
 		if e.err != nil {
-			return storage.NewInternalError(e.err)
+			return storage.NewInternalError(fmt.Errorf("unable to transform key %q: %w", e.path, e.err))
 		}
 		last = e.path
 		if ok, err := matches(opts.Predicate, e.object); err != nil || !ok {
@@ -65,9 +69,6 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 	if err != nil {
 		return err
 	}
-	if more && remaining != nil {
-		*remaining = left
-	}
 	return s.versioner.UpdateList(listObj, rev, next, remaining)
 }
 
@@ -78,7 +79,10 @@ type placed struct {
 
 // entriesAt returns what is below a key, ordered, and the revision; at is the one asked for, 0 for now.
 func (s *Store) entriesAt(key string, recursive bool, at int64) ([]placed, uint64, error) {
-	all, rev := s.view.all("")
+	all, rev, err := s.view.at(uint64(max(at, 0)))
+	if err != nil {
+		return nil, 0, err
+	}
 	in := s.within(key, recursive)
 	entries := make([]placed, 0, len(all))
 	for _, e := range all {
@@ -87,27 +91,49 @@ func (s *Store) entriesAt(key string, recursive bool, at int64) ([]placed, uint6
 		}
 	}
 	slices.SortFunc(entries, func(a, b placed) int { return cmp.Compare(a.path, b.path) })
-	if at <= 0 || uint64(at) == rev {
-		return entries, rev, nil
-	}
-	if uint64(at) > rev {
-		return nil, 0, storage.NewTooLargeResourceVersionError(uint64(at), rev, 0)
-	}
-	if s.view.changedSince(uint64(at)) {
-		return nil, 0, errExpired()
-	}
-	return entries, uint64(at), nil
+	return entries, rev, nil
 }
 
-// changedSince says whether any object of the view changed after a revision, as far as is known.
-func (v *View) changedSince(rev uint64) bool {
+// at returns the entries at a revision, 0 for now.
+func (v *View) at(rev uint64) (map[translate.Key]*entry, uint64, error) {
 	v.m.mu.RLock()
 	defer v.m.mu.RUnlock()
-	if rev < v.floor {
-		return true
+	now := v.revision()
+	entries := maps.Clone(v.entries)
+	switch {
+	case rev == 0 || rev == now:
+		return entries, now, nil
+	case rev > now:
+		return nil, 0, storage.NewTooLargeResourceVersionError(rev, now, 0)
+	case rev < v.floor:
+		return nil, 0, errExpired("list")
 	}
-	n := len(v.history)
-	return n > 0 && v.history[n-1].now.rev > rev
+	for i := len(v.history) - 1; i >= 0 && v.history[i].now.rev > rev; i-- {
+		if ev := v.history[i]; ev.old != nil {
+			entries[ev.old.key] = ev.old
+		} else {
+			delete(entries, ev.now.key)
+		}
+	}
+	return entries, rev, nil
+}
+
+// expiredPage tells a client whose continue token has expired how to go on with the present, in the words
+// and by the token of kube-apiserver's own store.
+func expiredPage(err error, from, prefix string, opts storage.ListOptions) error {
+	if !apierrors.IsResourceExpired(err) || opts.Predicate.Continue == "" {
+		return err
+	}
+	token, encodeErr := storage.EncodeContinue(from, prefix, -1)
+	if encodeErr != nil {
+		return err
+	}
+	status := apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list result. " +
+		"You can start a new list without the continue parameter, or use the continue token in this response to retrieve the " +
+		"remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, " +
+		"modified, or deleted between the time the first chunk was returned and now may show up in the list.")
+	status.ErrStatus.ListMeta.Continue = token
+	return status
 }
 
 func matches(p storage.SelectionPredicate, o runtime.Object) (bool, error) {

@@ -41,6 +41,10 @@ type Mirror struct {
 	synced  bool
 	failure error // why nothing is heard from the Swarm
 
+	// overdue are the groups that time has changed since the last mark.
+	overdue dirty
+	due     chan struct{}
+
 	views  []*View
 	born   time.Time
 	events *eventLog
@@ -90,7 +94,7 @@ func NewMirror(sealer Sealer) *Mirror {
 		nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
 		claims: map[translate.Identity][]claim{}, stacks: map[string]map[string]part{},
-		workloads: map[string]*translate.Workload{}, changed: make(chan struct{}),
+		workloads: map[string]*translate.Workload{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1),
 		events: newEventLog(), rev: 1, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
 	}
 }
@@ -195,6 +199,9 @@ func (m *Mirror) replace(all []change) {
 	}
 	m.synced, m.failure = true, nil
 	m.applyBatch(append(all, lost...), touched)
+	for _, v := range m.views {
+		v.floor = v.revision() // what happened meanwhile, and in which order, is not known
+	}
 }
 
 // refresh has the views look at what was touched, then tells all who wait.
@@ -346,6 +353,10 @@ func (m *Mirror) applyConfig(c change, touched dirty) uint64 {
 		return c.index
 	}
 	m.configs[c.id] = n
+	if n.Spec.Labels[translate.LabelMaterial] == labelledMark {
+		maps.Copy(touched, m.overdue)
+		clear(m.overdue)
+	}
 	if owner := n.Spec.Labels[translate.LabelOwner]; owner != "" {
 		if m.owned[owner] == nil {
 			m.owned[owner] = map[string]*swarm.Config{}

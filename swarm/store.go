@@ -181,13 +181,10 @@ func (s *Store) renew(ctx context.Context, e *entry) bool {
 	return now == nil || now.rev != e.rev
 }
 
-// outdated says whether what a write to e would change has changed since. The mirror is locked.
+// outdated says whether the object has changed since e. The mirror is locked.
 func (v *View) outdated(e *entry) bool {
 	now := v.entries[e.key]
-	if now == nil || now.group != e.group || now.base != e.base {
-		return true
-	}
-	return now.base == 0 && now.rev != e.rev
+	return now == nil || now.rev != e.rev
 }
 
 func (s *Store) notOlderThan(resourceVersion string) error {

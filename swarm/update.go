@@ -30,7 +30,7 @@ func (s *Store) GuaranteedUpdate(
 	}
 	for {
 		done, err := s.tryOnce(ctx, key, k, out, ignoreNotFound, preconditions, tryUpdate)
-		if done || err != nil {
+		if done {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -39,7 +39,7 @@ func (s *Store) GuaranteedUpdate(
 	}
 }
 
-// tryOnce is one round; done is false when the object changed meanwhile.
+// tryOnce is one round; done is false when the object changed meanwhile, whatever err says.
 func (s *Store) tryOnce(
 	ctx context.Context, key string, k translate.Key, out runtime.Object, ignoreNotFound bool,
 	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc,
@@ -55,17 +55,15 @@ func (s *Store) tryOnce(
 	if e != nil {
 		current, response.ResourceVersion = e.object.DeepCopyObject(), e.rev
 	}
-	if err := preconditions.Check(key, current); err != nil {
-		return true, err
-	}
-	updated, _, err := tryUpdate(current, response)
+	updated, err := attempt(key, current, response, preconditions, tryUpdate)
 	if err != nil {
+		return e == nil || !s.renew(ctx, e), err
+	}
+	if err := s.versioner.PrepareObjectForStorage(updated); err != nil {
 		return true, err
 	}
 	if e == nil {
-		fresh := updated.DeepCopyObject()
-		err := s.Create(ctx, key, fresh, out, 0)
-		return !storage.IsExist(err), ignoreExists(err)
+		return s.createAbsent(ctx, key, k, updated, out)
 	}
 	plan, err := s.planUpdate(e, updated)
 	if errors.Is(err, errStale) {
@@ -82,18 +80,34 @@ func (s *Store) tryOnce(
 	case errors.Is(err, errStale):
 		return false, nil
 	case isNameConflict(err):
-		return false, s.engine.lookConfig(ctx, s.view.m, plan.Commit)
+		if err := s.engine.lookConfig(ctx, s.view.m, plan.Commit); err != nil && !errors.Is(err, errStale) {
+			return true, s.statusError(key, err)
+		}
+		return false, nil
 	case err != nil:
 		return true, s.statusError(key, err)
 	}
 	return true, s.readBack(k, id, updated, out)
 }
 
-func ignoreExists(err error) error {
-	if storage.IsExist(err) {
-		return nil
+// attempt is what the caller makes of the current state.
+func attempt(
+	key string, current runtime.Object, response storage.ResponseMeta, preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc,
+) (runtime.Object, error) {
+	if err := preconditions.Check(key, current); err != nil {
+		return nil, err
 	}
-	return err
+	updated, _, err := tryUpdate(current, response)
+	return updated, err
+}
+
+// createAbsent creates what an update did not find. When another was faster, there is something to update.
+func (s *Store) createAbsent(ctx context.Context, key string, k translate.Key, object, out runtime.Object) (done bool, err error) {
+	err = s.Create(ctx, key, object.DeepCopyObject(), out, 0)
+	if storage.IsExist(err) && s.view.find(k) != nil {
+		return false, nil
+	}
+	return true, err
 }
 
 func (s *Store) planUpdate(e *entry, updated runtime.Object) (translate.Plan, error) {
@@ -109,7 +123,7 @@ func (s *Store) planUpdate(e *entry, updated runtime.Object) (translate.Plan, er
 	defer s.view.m.mu.RUnlock()
 	// The plan is checked by Swarm against the version that the mirror has now, so now has to be what
 	// tryUpdate saw.
-	if now := s.view.entries[e.key]; now == nil || now.rev != e.rev {
+	if s.view.outdated(e) {
 		return translate.Plan{}, errStale
 	}
 	return s.view.lens.Put(world{s.view.m}, e.group, old, object)

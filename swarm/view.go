@@ -177,11 +177,8 @@ func (v *View) publish(events []event, before, rev uint64) {
 		v.own = max(v.own+1, uint64(time.Now().UnixMicro()))
 		rev = v.own
 	}
+	v.number(events, before, rev)
 	for _, ev := range events {
-		ev.now.rev = rev
-		if ev.kind != watch.Deleted && ev.now.index > before && ev.now.index <= rev {
-			ev.now.rev = ev.now.index
-		}
 		if ev.now.object != nil {
 			if ev.kind == watch.Deleted {
 				ev.now.object = ev.now.object.DeepCopyObject()
@@ -191,7 +188,6 @@ func (v *View) publish(events []event, before, rev uint64) {
 			}
 		}
 	}
-	sort.SliceStable(events, func(i, j int) bool { return events[i].now.rev < events[j].now.rev })
 	// A name can go from one group to another in one batch: first all that goes.
 	for _, ev := range events {
 		if ev.kind == watch.Deleted && v.entries[ev.now.key] == ev.old {
@@ -215,7 +211,34 @@ func (v *View) publish(events []event, before, rev uint64) {
 	}
 }
 
-// setAlarm has a group looked at again when time alone changes it.
+// number gives each event its revision: the index of what changed, where that is news, else rev. Events are
+// then in order. When a name goes from one object to another, the end of the old comes before the new.
+func (v *View) number(events []event, before, rev uint64) {
+	begins := map[translate.Key]uint64{}
+	for _, ev := range events {
+		ev.now.rev = rev
+		if ev.kind != watch.Deleted && ev.now.index > before && ev.now.index <= rev {
+			ev.now.rev = ev.now.index
+		}
+		if ev.kind == watch.Added {
+			begins[ev.now.key] = ev.now.rev
+		}
+	}
+	for _, ev := range events {
+		if begin, ok := begins[ev.now.key]; ok && ev.kind == watch.Deleted {
+			ev.now.rev = max(begin-1, before+1)
+		}
+	}
+	sort.SliceStable(events, func(i, j int) bool {
+		a, b := events[i], events[j]
+		if a.now.rev != b.now.rev {
+			return a.now.rev < b.now.rev
+		}
+		return a.kind == watch.Deleted && b.kind != watch.Deleted
+	})
+}
+
+// setAlarm has a group looked at again, with the next mark, when time alone changes it.
 func (v *View) setAlarm(g translate.Group, wake time.Time) {
 	if t := v.alarms[g]; t != nil {
 		t.Stop()
@@ -227,7 +250,8 @@ func (v *View) setAlarm(g translate.Group, wake time.Time) {
 	v.alarms[g] = time.AfterFunc(max(time.Until(wake), 0)+time.Millisecond, func() {
 		v.m.mu.Lock()
 		defer v.m.mu.Unlock()
-		v.m.refresh(v.m.rev, dirty{g: true})
+		v.m.overdue[g] = true
+		v.m.ring()
 	})
 }
 

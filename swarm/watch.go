@@ -6,10 +6,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/util/flowcontrol"
 )
 
 // Watch implements storage.Interface. From version 0 it begins with all that is there; from a version
-// that the view's history no longer reaches back to, it is refused as expired.
+// that the view's history no longer reaches back to, it ends at once with the error "expired".
 func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
@@ -18,24 +19,23 @@ func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	if err != nil {
 		return nil, err
 	}
+	key, err = s.prepare(key, opts.Recursive)
+	if err != nil {
+		return nil, err
+	}
 	w := newWatcher(s.view, opts.Predicate, s.newFunc, s.within(key, opts.Recursive))
 	ctx, w.cancel = context.WithCancel(ctx)
 	s.view.m.mu.Lock()
-	err = s.view.begin(w, from, opts.SendInitialEvents)
-	if err == nil {
-		s.view.watchers[w] = struct{}{}
-	}
+	s.view.begin(w, from, opts.SendInitialEvents)
+	s.view.watchers[w] = struct{}{}
 	s.view.m.mu.Unlock()
-	if err != nil {
-		w.cancel()
-		return nil, err
-	}
+	flowcontrol.WatchInitialized(ctx)
 	go w.run(ctx)
 	return w, nil
 }
 
 // begin queues what a watch from a revision starts with.
-func (v *View) begin(w *watcher, from uint64, initial *bool) error {
+func (v *View) begin(w *watcher, from uint64, initial *bool) {
 	everything := from == 0 && initial == nil || initial != nil && *initial
 	if everything {
 		list := make([]*entry, 0, len(v.entries))
@@ -49,18 +49,18 @@ func (v *View) begin(w *watcher, from uint64, initial *bool) error {
 		if initial != nil {
 			w.enqueue(queued{bookmark: v.revision(), initial: true})
 		}
-		return nil
+		return
 	}
 	if from == 0 {
-		return nil // from now on
+		return // from now on
 	}
 	if from < v.floor {
-		return errExpired()
+		w.enqueue(queued{failure: errExpired("watch")})
+		return
 	}
 	for _, ev := range v.history {
 		if ev.now.rev > from {
 			w.push(ev)
 		}
 	}
-	return nil
 }

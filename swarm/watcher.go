@@ -24,9 +24,10 @@ type watcher struct {
 	cancel context.CancelFunc
 }
 
-// queued is an event, or with a nil event a bookmark of a revision.
+// queued is an event, or a failure, or with neither a bookmark of a revision.
 type queued struct {
 	event    *event
+	failure  *apierrors.StatusError
 	bookmark uint64
 	initial  bool // the bookmark ends the initial events
 }
@@ -58,7 +59,8 @@ func (w *watcher) enqueue(q queued) {
 	}
 }
 
-// run delivers until the context ends.
+// run delivers until the context ends, or an error was delivered: what comes after one would be taken for
+// the whole of what happened.
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.result)
 	defer func() {
@@ -78,6 +80,9 @@ func (w *watcher) run(ctx context.Context) {
 				case <-ctx.Done():
 					return
 				}
+				if out.Type == watch.Error {
+					return
+				}
 			}
 		}
 		if len(batch) > 0 {
@@ -94,6 +99,9 @@ func (w *watcher) run(ctx context.Context) {
 // deliverable is what this watch is told of an event: an object that begins or ceases to match the
 // selection is added or deleted for it.
 func (w *watcher) deliverable(q queued) []watch.Event {
+	if q.failure != nil {
+		return []watch.Event{{Type: watch.Error, Object: &q.failure.ErrStatus}}
+	}
 	if q.event == nil {
 		mark := w.newFunc()
 		if err := w.view.versioner.UpdateObject(mark, q.bookmark); err != nil {

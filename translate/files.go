@@ -3,6 +3,7 @@ package translate
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"regexp"
 	"strconv"
@@ -169,7 +170,7 @@ func (p *putter) putFile(at *field.Path, target string, f file) {
 	}
 	name := f.native
 	if name == "" {
-		name = p.material(at, target, f)
+		name = p.material(at, target, f, fmt.Sprintf("%s:%s:%o", uid, gid, mode))
 	}
 	if f.secret {
 		p.spec.Secrets = append(p.spec.Secrets, &swarm.SecretReference{
@@ -187,12 +188,15 @@ const emptyFile = "/dev/null"
 
 func isEmptyFile(m mount.Mount) bool { return m.Type == mount.TypeBind && m.Source == emptyFile }
 
-func (p *putter) material(at *field.Path, target string, f file) string {
+// material is the config or secret for a file. Owner and mode are part of its name: an engine keeps one
+// file for each config of a container, and mounted twice it would have the mode of one place in both.
+func (p *putter) material(at *field.Path, target string, f file, owner string) string {
 	limit, hash := maxConfigData, ""
+	named := append([]byte(owner+"\n"), f.data...)
 	if f.secret {
-		limit, hash = maxSecretData, p.src.Digest(f.data)
+		limit, hash = maxSecretData, p.src.Digest(named)
 	} else {
-		sum := sha256.Sum256(f.data)
+		sum := sha256.Sum256(named)
 		hash = hex.EncodeToString(sum[:])
 	}
 	if len(f.data) > limit {

@@ -1,0 +1,163 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The engine that the store is tested on: SKEP_TEST_DOCKER_HOST and SKEP_TEST_CONTROL_SOCKET name it, as
+// `make test` does; without them one is started by .ci/engine, where that can be.
+
+// rig is the engine that these tests started; TestMain ends it.
+var rig struct {
+	dir  string
+	host string
+	err  error
+	up   bool
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if rig.dir != "" {
+		if out, err := engineScript("down").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+func engineScript(verb string) *exec.Cmd {
+	cmd := exec.Command("../.ci/engine", verb)
+	cmd.Env = append(os.Environ(), "ENGINE_DIR="+rig.dir)
+	return cmd
+}
+
+// needHost returns the addresses of an engine and its control socket ("none" when there is none), or skips
+// the test.
+func needHost(t *testing.T) (host, control string) {
+	t.Helper()
+	if host := os.Getenv("SKEP_TEST_DOCKER_HOST"); host != "" {
+		if control = os.Getenv("SKEP_TEST_CONTROL_SOCKET"); control == "" {
+			control = "none"
+		}
+		return host, control
+	}
+	const needs = "this needs a Docker Engine that manages a Swarm: name it in SKEP_TEST_DOCKER_HOST, or run as root where dockerd is installed"
+	if testing.Short() {
+		t.Skip(needs + "; -short starts none")
+	}
+	if !rig.up {
+		rig.up = true
+		rig.err = startRig()
+	}
+	if rig.err != nil {
+		t.Skipf("%s (%v)", needs, rig.err)
+	}
+	return rig.host, filepath.Join(rig.dir, "1/exec/swarm/control.sock")
+}
+
+func startRig() error {
+	if _, err := exec.LookPath("dockerd"); err != nil {
+		return err
+	}
+	if os.Getuid() != 0 {
+		return os.ErrPermission
+	}
+	dir, err := os.MkdirTemp("", "skep-swarm-")
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil { // .ci/engine makes it
+		return err
+	}
+	rig.dir, rig.host = dir, "unix://"+filepath.Join(dir, "1/docker.sock")
+	if out, err := engineScript("up").CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// feeds are the ways to hear of changes.
+var feeds = []string{"pushed", "events"}
+
+// needEngine connects to an engine by one of the feeds, or skips the test.
+func needEngine(t *testing.T, feed string) *Engine {
+	t.Helper()
+	host, control := needHost(t)
+	if feed == "pushed" && control == "none" {
+		t.Skip("this needs SwarmKit's control socket: name it in SKEP_TEST_CONTROL_SOCKET")
+	}
+	if feed == "events" {
+		control = "none"
+	}
+	e, err := Connect(t.Context(), Options{Host: host, ControlSocket: control})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Pushed() != (feed == "pushed") {
+		t.Fatalf("changes are pushed: %v, wanted by %s", e.Pushed(), feed)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// follow has the mirror follow the engine until the test ends.
+func follow(t *testing.T, m *Mirror, e *Engine) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.Follow(ctx, e)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	wait, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	if err := m.WaitSynced(wait); err != nil {
+		t.Fatalf("the Swarm was not read: %v", m.Ready())
+	}
+}
+
+// testSealer seals with a key of zeros.
+func testSealer(t testing.TB) Sealer {
+	t.Helper()
+	s, err := NewSealer(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// eventually fails the test unless check returns "" within five seconds; else check says what is missing.
+func eventually(t *testing.T, check func() string) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		missing := check()
+		if missing == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(missing)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// contains fails the test unless text has the part.
+func contains(t *testing.T, text, part string) {
+	t.Helper()
+	if !strings.Contains(text, part) {
+		t.Errorf("%q is missing in %q", part, text)
+	}
+}
