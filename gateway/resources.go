@@ -8,9 +8,9 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
-	coordinationdefaults "k8s.io/kubernetes/pkg/apis/coordination/v1"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
 	daemonsetstore "k8s.io/kubernetes/pkg/registry/apps/daemonset/storage"
 	deploymentstore "k8s.io/kubernetes/pkg/registry/apps/deployment/storage"
@@ -88,6 +88,9 @@ var Resources = []Resource{
 	{authenticationv1.SchemeGroupVersion.WithResource("selfsubjectreviews"), "none", nil, func(*builder) (map[string]rest.Storage, error) {
 		return map[string]rest.Storage{"": selfsubjectreview.NewREST()}, nil
 	}},
+	{apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions"), "none", nil, func(*builder) (map[string]rest.Storage, error) {
+		return map[string]rest.Storage{"": noDefinitions{rest.NewDefaultTableConvertor(apiextensionsv1.Resource("customresourcedefinitions"))}}, nil
+	}},
 }
 
 var (
@@ -102,7 +105,6 @@ var (
 	}
 	serviceAccounts = translate.Documents{Of: "ServiceAccount", New: func() translate.Object { return &corev1.ServiceAccount{} }}
 	leases          = translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }}
-	_               = coordinationdefaults.SchemeGroupVersion
 )
 
 func namespaces(b *builder) (map[string]rest.Storage, error) {

@@ -3,12 +3,15 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"time"
 
+	extensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/install"
+	extensionsopenapi "k8s.io/apiextensions-apiserver/pkg/generated/openapi"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -23,6 +26,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-base/compatibility"
+	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/kubernetes/pkg/generated/openapi"
@@ -75,6 +79,7 @@ func Serve(ctx context.Context, o Options) error {
 	feed, stop := context.WithCancel(context.Background())
 	defer stop()
 	go mirror.Follow(feed, engine)
+	go giveBack(feed)
 	if o.Kubeconfig != "" {
 		config, err := credentials.Kubeconfig(serverURL(host, port), o.Context)
 		if err != nil {
@@ -147,7 +152,13 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 	if config.Authorization.Authorizer, err = authorization(); err != nil {
 		return nil, err
 	}
-	definitions := openapi.GetOpenAPIDefinitions
+	// Beside Kubernetes' own kinds there is the list of custom ones, which is empty.
+	extensions.Install(legacyscheme.Scheme)
+	definitions := func(ref openapicommon.ReferenceCallback) map[string]openapicommon.OpenAPIDefinition {
+		all := extensionsopenapi.GetOpenAPIDefinitions(ref)
+		maps.Copy(all, openapi.GetOpenAPIDefinitions(ref))
+		return all
+	}
 	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme)
 	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(definitions, namer)
 	config.OpenAPIConfig.Info.Title = "Kubernetes"

@@ -84,12 +84,16 @@ func startRig() error {
 	return nil
 }
 
-// feeds are the ways to hear of changes.
-var feeds = []string{"pushed", "events"}
+// feeds are the ways to hear of changes: the real Swarm's two, and a fake that needs no Docker.
+var feeds = []string{"fake", "pushed", "events"}
 
 // needEngine connects to an engine by one of the feeds, or skips the test.
 func needEngine(t *testing.T, feed string) *Engine {
 	t.Helper()
+	if feed == "fake" {
+		e, _ := fakeEngine()
+		return e
+	}
 	host, control := needHost(t)
 	if feed == "pushed" && control == "none" {
 		t.Skip("this needs SwarmKit's control socket: name it in SKEP_TEST_CONTROL_SOCKET")

@@ -27,6 +27,7 @@ import (
 	storagetesting "k8s.io/apiserver/pkg/storage/testing"
 	"k8s.io/apiserver/pkg/storage/value"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 
 	"skep/translate"
 )
@@ -187,6 +188,10 @@ func newPods(t *testing.T, feed string) *pods {
 	return p
 }
 
+func examplePod(namespace, name, note string) *examplev1.Pod {
+	return &examplev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"note": note}}}
+}
+
 func newPod() runtime.Object     { return &example.Pod{} }
 func newPodList() runtime.Object { return &example.PodList{} }
 
@@ -337,6 +342,7 @@ func newCached(t *testing.T, p *pods, keyOf func(string, runtime.Object) (string
 			"f:metadata.namespace": func(o any) ([]string, error) { return []string{o.(*example.Pod).Namespace}, nil },
 		},
 		Codec: podCodecs.LegacyCodec(examplev1.SchemeGroupVersion),
+		Clock: impatient{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -353,6 +359,33 @@ func newCached(t *testing.T, p *pods, keyOf func(string, runtime.Object) (string
 	}
 	return out
 }
+
+// compact forgets, and waits until the cache has as well.
+func (c *cached) compact(ctx context.Context, t *testing.T, resourceVersion string) {
+	c.pods.compact(ctx, t, resourceVersion)
+	eventually(t, func() string {
+		if have := c.CompactRevision(); have != c.pods.CompactRevision() {
+			return fmt.Sprintf("the cache is compacted to %d, not %d", have, c.pods.CompactRevision())
+		}
+		return ""
+	})
+}
+
+// impatient is a clock by which the cache asks at once, not after 15 seconds, what the store has forgotten.
+type impatient struct{ clock.RealClock }
+
+const impatience = 20 * time.Millisecond
+
+func (impatient) NewTimer(d time.Duration) clock.Timer {
+	if d < 15*time.Second {
+		return clock.RealClock{}.NewTimer(d)
+	}
+	return hasty{clock.RealClock{}.NewTimer(impatience)}
+}
+
+type hasty struct{ clock.Timer }
+
+func (h hasty) Reset(time.Duration) bool { return h.Timer.Reset(impatience) }
 
 func podAttrs(o runtime.Object) (labels.Set, fields.Set, error) {
 	pod := o.(*example.Pod)

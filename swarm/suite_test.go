@@ -31,6 +31,9 @@ type trial struct {
 	cache func(context.Context, *testing.T, *cached)
 	// clusterScoped Pods have no namespace.
 	clusterScoped bool
+	// fromOne has the cache run where revisions begin with 1, as in a new etcd: it cannot reach back to
+	// before it was filled.
+	fromOne bool
 }
 
 // both is for what needs nothing but a store.
@@ -72,7 +75,7 @@ var trials = map[string]trial{
 			storagetesting.RunTestList(ctx, t, p, p.compact, false, nil)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
-			storagetesting.RunTestList(ctx, t, c, c.pods.compact, true, c.lists)
+			storagetesting.RunTestList(ctx, t, c, c.compact, true, c.lists)
 		},
 	},
 	"RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError": {
@@ -152,6 +155,9 @@ var trials = map[string]trial{
 			p.sinceEver()
 			storagetesting.RunTestCompactRevision(ctx, t, p, p.increaseRV, p.compact)
 		},
+		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			storagetesting.RunTestCompactRevision(ctx, t, c, c.pods.increaseRV, c.compact)
+		},
 	},
 	"RunTestKeySchema": {
 		store: func(ctx context.Context, t *testing.T, p *pods) { storagetesting.RunTestKeySchema(ctx, t, named{p, p}) },
@@ -196,7 +202,8 @@ var trials = map[string]trial{
 			p.sinceEver()
 			storagetesting.RunWatchSemantics(ctx, t, p)
 		},
-		cache: func(ctx context.Context, t *testing.T, c *cached) { storagetesting.RunWatchSemantics(ctx, t, seen{c}) },
+		cache:   func(ctx context.Context, t *testing.T, c *cached) { storagetesting.RunWatchSemantics(ctx, t, seen{c}) },
+		fromOne: true,
 	},
 	"RunWatchSemanticInitialEventsExtended": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
@@ -254,7 +261,7 @@ func runTrial(t *testing.T, feed, name string, tr trial) {
 			tr.store(context.Background(), t, newPods(t, feed))
 		})
 	}
-	if tr.cache != nil {
+	if tr.cache != nil && (!tr.fromOne || feed == "fake") {
 		t.Run(name+"/cache", func(t *testing.T) {
 			gates(t)
 			keyOf := storage.NamespaceKeyFunc

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 )
@@ -75,12 +76,28 @@ func merge[S any](prev, before, after *S) (S, error) {
 
 // digest is a short hash of the meaning of v: empty fields do not count, as Swarm drops and fills them in.
 func digest(v any) string {
+	if isEmpty(reflect.ValueOf(v)) {
+		return nothingDigest // most facets of most tasks
+	}
 	doc, err := json.Marshal(prune(v))
 	if err != nil {
 		return "unreadable"
 	}
 	sum := sha256.Sum256(doc)
 	return hex.EncodeToString(sum[:4])
+}
+
+// nothingDigest is the digest of what has no meaning: of JSON's null.
+const nothingDigest = "74234e98"
+
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	}
+	return v.IsZero()
 }
 
 // prune returns v as plain JSON values without anything empty.
