@@ -38,6 +38,9 @@ var _ admission.ValidationInterface = fates{}
 // Validate implements admission.ValidationInterface.
 func (fates) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	r, ok := resourceOf(a)
+	if ok && a.GetSubresource() == "status" && r.Backing != "document" {
+		warning.AddWarning(ctx, "", "status: the Swarm decides it; what was written is not kept")
+	}
 	if !ok || a.GetSubresource() != "" || a.GetObject() == nil {
 		return nil
 	}

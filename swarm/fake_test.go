@@ -70,7 +70,10 @@ func (f *fakeSwarm) Events(ctx context.Context, _ events.ListOptions) (<-chan ev
 	context.AfterFunc(ctx, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		delete(f.streams, stream)
+		if _, open := f.streams[stream]; open {
+			delete(f.streams, stream)
+			failed <- ctx.Err()
+		}
 	})
 	return stream, failed
 }

@@ -219,7 +219,7 @@ func signTask(spec *swarm.TaskSpec) {
 		c.Labels = map[string]string{}
 	}
 	spec.ContainerSpec = &c
-	c.Labels[LabelSpec] = specDigest(spec)
+	c.Labels[LabelSpec] = specVersion + "-" + specDigest(spec)
 }
 
 // label writes the object and what was sent with it into the service's labels. They restart nothing.

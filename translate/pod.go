@@ -62,7 +62,7 @@ func podName(wl *Workload, t *swarm.Task) string {
 	if wl.Identity.Kind == "Deployment" {
 		base += "-" + wl.HashOf(t)
 	}
-	if c := t.Spec.ContainerSpec; c != nil && c.Labels[LabelPod] != "" && c.Labels[LabelSpec] == specDigest(&t.Spec) {
+	if c := t.Spec.ContainerSpec; c != nil && c.Labels[LabelPod] != "" && asWritten(&t.Spec) {
 		base = c.Labels[LabelPod]
 	}
 	return base + "-" + t.ID[:5]

@@ -122,11 +122,6 @@ func (w *Workload) derive() {
 	w.Template = templateOf(object)
 }
 
-// Job reports whether the service runs to completion.
-func (w *Workload) job() bool {
-	return w.Service.Spec.Mode.ReplicatedJob != nil || w.Service.Spec.Mode.GlobalJob != nil
-}
-
 // HashOf tells which template a task was made of.
 func (w *Workload) HashOf(task *swarm.Task) string {
 	if reflect.DeepEqual(&task.Spec, &w.Service.Spec.TaskTemplate) {
@@ -150,7 +145,7 @@ func (w *Workload) HashOf(task *swarm.Task) string {
 func taskHash(spec *swarm.TaskSpec) string {
 	if spec.ContainerSpec != nil {
 		labels := spec.ContainerSpec.Labels
-		if hash := labels[LabelHash]; hash != "" && labels[LabelSpec] == specDigest(spec) {
+		if hash := labels[LabelHash]; hash != "" && asWritten(spec) {
 			return hash
 		}
 	}
@@ -162,6 +157,16 @@ func taskHash(spec *swarm.TaskSpec) string {
 		plain.ContainerSpec = &c
 	}
 	return shortHash(prune(plain))
+}
+
+// specVersion changes when what specDigest looks at does: what another skep wrote cannot be checked and
+// is believed, so that an upgrade renames no Pods.
+const specVersion = "1"
+
+// asWritten says whether a task spec is what skep wrote, or at least nothing says otherwise.
+func asWritten(spec *swarm.TaskSpec) bool {
+	version, written, ok := strings.Cut(spec.ContainerSpec.Labels[LabelSpec], "-")
+	return ok && (version != specVersion || written == specDigest(spec))
 }
 
 // specDigest is over all that makes Swarm start a task anew, as far as skep writes it.

@@ -1,0 +1,99 @@
+package translate
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
+)
+
+// lenses are all there are. The documents stand for those of other kinds.
+var lenses = []Lens{
+	Deployments{}, ReplicaSets{}, Pods{}, DaemonSets{}, Jobs{}, Nodes{}, Namespaces{}, Events{},
+	Documents{Of: "ConfigMap", Native: GroupConfig, New: func() Object { return &corev1.ConfigMap{} }},
+	Documents{
+		Of: "Secret", Native: GroupSecret, Sealed: true, New: func() Object { return &corev1.Secret{} },
+		Default: func(o Object) { coredefaults.SetObjectDefaults_Secret(o.(*corev1.Secret)) },
+	},
+}
+
+func lensOf(t *testing.T, kind string) Lens {
+	t.Helper()
+	for _, l := range lenses {
+		if strings.EqualFold(l.Kind(), kind) {
+			return l
+		}
+	}
+	t.Fatalf("no lens of %q", kind)
+	return nil
+}
+
+// newObject makes an empty object of a kind.
+func newObject(t *testing.T, kind string) Object {
+	t.Helper()
+	if o := newWorkloadObject(kind); o != nil {
+		return o
+	}
+	switch kind {
+	case "Node":
+		return &corev1.Node{}
+	case "Namespace":
+		return &corev1.Namespace{}
+	case "Event":
+		return &corev1.Event{}
+	}
+	return lensOf(t, kind).(Documents).New()
+}
+
+// defaultObject fills in what the API server would.
+func defaultObject(object Object) {
+	defaultWorkload(object)
+	switch o := object.(type) {
+	case *corev1.Secret:
+		coredefaults.SetObjectDefaults_Secret(o)
+	case *corev1.Namespace:
+		coredefaults.SetObjectDefaults_Namespace(o)
+	}
+}
+
+// specOf is the part of an object whose change makes a new generation.
+func specOf(object Object) any {
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		return o.Spec
+	case *appsv1.ReplicaSet:
+		return o.Spec
+	case *corev1.Pod:
+		return o.Spec
+	}
+	return nil
+}
+
+// TestAllLensesAreTested: who adds a lens adds it to the tests, and a golden case.
+func TestAllLensesAreTested(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no sources", err)
+	}
+	declared := regexp.MustCompile(`(?m)^var _ Lens = (\w+)\{\}`)
+	for _, name := range files {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range declared.FindAllStringSubmatch(string(doc), -1) {
+			if !slices.ContainsFunc(lenses, func(l Lens) bool { return typeName(l) == m[1] }) {
+				t.Errorf("%s: the lens %s is not among those that are tested", name, m[1])
+			}
+		}
+	}
+}
+
+func typeName(l Lens) string { return reflect.TypeOf(l).Name() }
