@@ -78,7 +78,7 @@ func requestID(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if id == "" || len(id) > 64 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		raw := make([]byte, 8)
-		_, _ = rand.Read(raw) //nolint:errcheck // it never fails
+		_, _ = rand.Read(raw)
 		id = hex.EncodeToString(raw)
 	}
 	c.Set("request", id)

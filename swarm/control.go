@@ -37,14 +37,14 @@ func openControl(path string, info system.Info) (*control, error) {
 		if given {
 			return nil, fmt.Errorf("the control socket %s cannot be used: %w", path, err)
 		}
-		return nil, nil //nolint:nilerr // the Engine's own API does, only slower
+		return nil, nil // the Engine's own API does, only slower
 	}
 	if err := c.knows(info.Swarm.NodeID); err != nil {
 		c.close()
 		if given {
 			return nil, fmt.Errorf("the control socket %s is not of the Engine at --docker-host: %w", path, err)
 		}
-		return nil, nil //nolint:nilerr // another Engine's socket: ours is elsewhere
+		return nil, nil // another Engine's socket: ours is elsewhere
 	}
 	return c, nil
 }
@@ -88,7 +88,7 @@ func (c *control) knows(node string) error {
 	return err
 }
 
-func (c *control) close() { _ = c.conn.Close() } //nolint:errcheck // nothing is left to do
+func (c *control) close() { _ = c.conn.Close() }
 
 // removeTask takes a task away; its service's orchestrator starts another at once.
 func (c *control) removeTask(ctx context.Context, id string) error {

@@ -133,7 +133,7 @@ func (e *Engine) Close() {
 		e.control.close()
 	}
 	if c, ok := e.api.(io.Closer); ok {
-		_ = c.Close() //nolint:errcheck // nothing is left to do for the caller
+		_ = c.Close()
 	}
 }
 

@@ -25,10 +25,10 @@ type eventLog struct {
 
 // observed is a change to be told as Events, once the batch that it is of is all in.
 type observed struct {
-	oldTask, task       *swarm.Task
-	oldNode, node       *swarm.Node
-	oldService, service *swarm.Service
-	before              *translate.Workload
+	oldTask, task *swarm.Task
+	oldNode, node *swarm.Node
+	service       *swarm.Service
+	before        *translate.Workload
 }
 
 func newEventLog() *eventLog {

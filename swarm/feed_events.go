@@ -51,7 +51,7 @@ func (e *Engine) followEvents(ctx context.Context, m *Mirror) error {
 			poll.Reset(max(taskPoll, 9*time.Since(began)))
 		case err := <-failed:
 			if err == nil {
-				err = errors.New("Docker ended its events")
+				err = errors.New("the Engine ended its events")
 			}
 			return err
 		}

@@ -22,7 +22,7 @@ const labelledMark = "mark"
 // by it, the same one on every gateway.
 func (e *Engine) mark(ctx context.Context) (id string, err error) {
 	name := make([]byte, 8)
-	_, _ = rand.Read(name) //nolint:errcheck // it never fails
+	_, _ = rand.Read(name)
 	made, err := e.ConfigCreate(ctx, swarm.ConfigSpec{
 		Annotations: swarm.Annotations{
 			Name: "skep-mark-" + hex.EncodeToString(name), Labels: map[string]string{translate.LabelMaterial: labelledMark},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"skep/translate"
 )
@@ -31,6 +32,8 @@ type Mirror struct {
 	owned    map[string]map[string]*swarm.Config // by service ID
 	claims   map[translate.Identity][]claim
 	stacks   map[string]map[string]part // by namespace, then ID
+
+	removed *simplelru.LRU[string, struct{}] // IDs
 
 	parsing   sync.Mutex
 	workloads map[string]*translate.Workload // parsed on first use
@@ -87,6 +90,10 @@ const (
 
 // NewMirror returns an empty mirror.
 func NewMirror(sealer Sealer) *Mirror {
+	removed, err := simplelru.NewLRU[string, struct{}](removedMax, nil)
+	if err != nil {
+		panic(err) // a size that is not positive
+	}
 	return &Mirror{
 		Sealer:   sealer,
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{},
@@ -95,7 +102,7 @@ func NewMirror(sealer Sealer) *Mirror {
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
 		claims: map[translate.Identity][]claim{}, stacks: map[string]map[string]part{},
 		workloads: map[string]*translate.Workload{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1),
-		events: newEventLog(), rev: 1, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
+		removed: removed, events: newEventLog(), rev: 1, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
 	}
 }
 
@@ -198,7 +205,9 @@ func (m *Mirror) replace(all []change) {
 		touched.add(translate.GroupNamespace, ns)
 	}
 	m.synced, m.failure = true, nil
+	m.removed.Purge() // a full read knows better
 	m.applyBatch(append(all, lost...), touched)
+	m.removed.Purge() // what it has not may be newer than it
 	for _, v := range m.views {
 		v.floor = v.revision() // what happened meanwhile, and in which order, is not known
 	}
@@ -224,6 +233,9 @@ func (m *Mirror) refresh(before uint64, touched dirty) {
 
 // applyOne puts one change into the maps and returns its version index.
 func (m *Mirror) applyOne(c change, touched dirty) uint64 {
+	if c.kind != kindTask && m.isLate(c) {
+		return 0
+	}
 	switch c.kind {
 	case translate.GroupService:
 		return m.applyService(c, touched)
@@ -240,6 +252,19 @@ func (m *Mirror) applyOne(c change, touched dirty) uint64 {
 	}
 	return 0
 }
+
+// isLate says whether a change was overtaken by its object's removal: who reads one object by itself may come
+// after the feed. Swarm never gives an ID twice.
+func (m *Mirror) isLate(c change) bool {
+	if c.object == nil {
+		m.removed.Add(c.id, struct{}{})
+		return false
+	}
+	return m.removed.Contains(c.id)
+}
+
+// removedMax is how many removals are remembered.
+const removedMax = 4096
 
 func (m *Mirror) applyService(c change, touched dirty) uint64 {
 	old := m.services[c.id]

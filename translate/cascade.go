@@ -31,7 +31,7 @@ func collect(w World, wl *Workload, object Object) (plan Plan, done bool, err er
 func deleteForeground(w World, wl *Workload, object Object) (Plan, error) {
 	spec := wl.Service.Spec
 	spec.Labels = withEntry(spec.Labels, LabelKind, wl.Identity.Kind)
-	if err := label(&spec, object, nil); err != nil {
+	if err := label(&spec, object, &wl.Template); err != nil {
 		return Plan{}, err
 	}
 	plan, err := removeService(w, Group{GroupService, wl.Service.ID})
@@ -56,7 +56,7 @@ func orphan(w World, wl *Workload, object Object) (Plan, error) {
 	rs.Spec.Replicas = d.Spec.Replicas
 	spec := wl.Service.Spec
 	spec.Labels = withEntry(spec.Labels, LabelKind, "ReplicaSet")
-	if err := label(&spec, rs, nil); err != nil {
+	if err := label(&spec, rs, &rs.Spec.Template); err != nil {
 		return Plan{}, err
 	}
 	plan := Plan{Commit: Step{Group: GroupService, ID: wl.Service.ID, Version: wl.Service.Version, Service: &spec}}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,8 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// revisionAnnotation is the Deployment controller's, on Deployments and their ReplicaSets.
-const revisionAnnotation = "deployment.kubernetes.io/revision"
+// The Deployment controller's annotations, the first on Deployments, all on their ReplicaSets.
+const (
+	revisionAnnotation = "deployment.kubernetes.io/revision"
+	desiredAnnotation  = "deployment.kubernetes.io/desired-replicas"
+	maxAnnotation      = "deployment.kubernetes.io/max-replicas"
+)
 
 // Deployments pairs Deployments with replicated services.
 type Deployments struct{}
@@ -67,7 +72,8 @@ func (Deployments) Put(w World, g Group, old, object Object) (Plan, error) {
 	was := wl.Object.(*appsv1.Deployment)
 	outgoing := revisionOf(was)
 	d.Annotations = withEntry(d.Annotations, revisionAnnotation, strconv.FormatInt(lastRevision(w, wl)+1, 10))
-	plan, err := updateWorkload(w, wl, d, &d.Spec.Template, hashFor(w, wl, &d.Spec.Template))
+	next := hashFor(w, wl, &d.Spec.Template)
+	plan, err := updateWorkload(w, wl, d, &d.Spec.Template, next)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -76,7 +82,7 @@ func (Deployments) Put(w World, g Group, old, object Object) (Plan, error) {
 		return Plan{}, err
 	}
 	plan.Before = append(plan.Before, past)
-	plan.After = append(plan.After, surplusRevisions(w, wl, d)...)
+	plan.After = append(plan.After, surplusRevisions(w, wl, d, next)...)
 	return plan, nil
 }
 
@@ -110,45 +116,71 @@ func hashFor(w World, wl *Workload, template *corev1.PodTemplateSpec) string {
 	return hashTemplate(template)
 }
 
-// encodeWorkload is the whole Swarm spec of an object that runs template; hash is empty for a bare Pod.
-func encodeWorkload(w World, object Object, template *corev1.PodTemplateSpec, hash string) (swarm.ServiceSpec, PodPlan, error) {
+// encodeTask is the task of an object that runs template; hash is empty for a bare Pod.
+func encodeTask(src Sources, object Object, template *corev1.PodTemplateSpec, hash string) (PodPlan, error) {
 	kind := gvkOf(object).Kind
-	identity := Identity{kind, object.GetNamespace(), object.GetName()}
-	pod := PodIdentity{Namespace: identity.Namespace, Name: identity.Name, Generated: kind != "Pod"}
+	pod := PodIdentity{Namespace: object.GetNamespace(), Name: object.GetName(), Generated: kind != "Pod"}
 	if kind == "Deployment" {
-		pod.Name, pod.Hash = identity.Name+"-"+hash, hash
+		pod.Name, pod.Hash = object.GetName()+"-"+hash, hash
 	}
-	run, err := PutPod(template, pod, w)
-	if err != nil {
-		return swarm.ServiceSpec{}, PodPlan{}, err
-	}
-	spec := swarm.ServiceSpec{
-		Annotations:  swarm.Annotations{Name: identity.ServiceName(), Labels: putServiceLabels(object)},
-		TaskTemplate: run.Task,
-	}
-	one := uint64(1)
-	spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &one}
+	return PutPod(template, pod, src)
+}
+
+// encodeService is the Swarm spec of an object but for its task.
+func encodeService(object Object) swarm.ServiceSpec {
+	identity := Identity{gvkOf(object).Kind, object.GetNamespace(), object.GetName()}
+	spec := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: identity.ServiceName(), Labels: putServiceLabels(object)}}
+	n := uint64(1)
 	switch o := object.(type) {
 	case *appsv1.Deployment:
-		n := uint64(replicasOr1(o.Spec.Replicas))
-		spec.Mode.Replicated.Replicas = &n
+		n = uint64(replicasOr1(o.Spec.Replicas))
 		spec.UpdateConfig = putStrategy(o)
 	case *appsv1.ReplicaSet:
-		n := uint64(replicasOr1(o.Spec.Replicas))
-		spec.Mode.Replicated.Replicas = &n
+		n = uint64(replicasOr1(o.Spec.Replicas))
 	}
-	return spec, run, nil
+	spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &n}
+	return spec
+}
+
+// holding knows the configs and secrets that a service has mounted, too. They may be those of another
+// stack ("external: true"), which others cannot refer to.
+type holding struct {
+	Sources
+	spec *swarm.ContainerSpec
+}
+
+// NativeConfig implements Sources.
+func (h holding) NativeConfig(namespace, name, key string) string {
+	if native := h.Sources.NativeConfig(namespace, name, key); native != "" || h.spec == nil {
+		return native
+	}
+	if DNSName(key) == name && slices.ContainsFunc(h.spec.Configs, func(ref *swarm.ConfigReference) bool { return ref.ConfigName == key }) {
+		return key
+	}
+	return ""
+}
+
+// NativeSecret implements Sources.
+func (h holding) NativeSecret(namespace, name, key string) string {
+	if native := h.Sources.NativeSecret(namespace, name, key); native != "" || h.spec == nil {
+		return native
+	}
+	if DNSName(key) == name && slices.ContainsFunc(h.spec.Secrets, func(ref *swarm.SecretReference) bool { return ref.SecretName == key }) {
+		return key
+	}
+	return ""
 }
 
 // createWorkload plans a new service.
 func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (Plan, error) {
-	hash := hashTemplate(template)
-	spec, run, err := encodeWorkload(w, object, template, hash)
+	run, err := encodeTask(w, object, template, hashTemplate(template))
 	if err != nil {
 		return Plan{}, err
 	}
+	spec := encodeService(object)
+	spec.TaskTemplate = run.Task
 	signTask(&spec.TaskTemplate)
-	if err := label(&spec, object, nil); err != nil {
+	if err := label(&spec, object, template); err != nil {
 		return Plan{}, err
 	}
 	spec.Labels[LabelStack] = w.Stack(object.GetNamespace())
@@ -161,53 +193,59 @@ func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (P
 
 // updateWorkload plans the change of a service to object, running template from now on.
 func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTemplateSpec, hash string) (Plan, error) {
-	before, _, err := encodeWorkload(w, wl.Object, &wl.Template, wl.Hash)
-	if err != nil {
-		return Plan{}, err
-	}
-	after, run, err := encodeWorkload(w, object, template, hash)
-	if err != nil {
-		return Plan{}, err
-	}
-	rolls := hash != wl.Hash
 	live := &wl.Service.Spec
-	if rolls {
-		adopt(&before.TaskTemplate, &live.TaskTemplate)
-	} else {
-		run.Materials = nil // what runs keeps what it was started with
-	}
+	before, after := encodeService(wl.Object), encodeService(object)
 	after.Name, before.Name = live.Name, live.Name // a service cannot be renamed
 	spec, err := merge(live, &before, &after)
 	if err != nil {
 		return Plan{}, err
 	}
-	if spec.TaskTemplate, err = mergeTask(&live.TaskTemplate, &before.TaskTemplate, &after.TaskTemplate, rolls); err != nil {
-		return Plan{}, err
+	if live.UpdateConfig == nil && digest(before.UpdateConfig) != digest(after.UpdateConfig) {
+		spec.UpdateConfig = after.UpdateConfig // no change of what was not there: without parallelism Swarm updates all at once
 	}
-	if rolls {
-		signTask(&spec.TaskTemplate)
-	}
-	if rolls {
+	spec.TaskTemplate = live.TaskTemplate // what runs keeps what it was started with
+	var materials []Material
+	if hash != wl.Hash {
+		if spec.TaskTemplate, materials, err = rollTask(w, wl, object, template, hash); err != nil {
+			return Plan{}, err
+		}
 		spec.Labels = withEntry(spec.Labels, LabelRevised, w.Now().UTC().Format(time.RFC3339))
 	}
-	var running *corev1.PodTemplateSpec
-	if own := templateOf(object); !sameTemplate(template, &own) {
-		running = template
-	}
-	if err := label(&spec, object, running); err != nil {
+	if err := label(&spec, object, template); err != nil {
 		return Plan{}, err
 	}
 	return Plan{
-		Materials: run.Materials,
+		Materials: materials,
 		Commit:    Step{Group: GroupService, ID: wl.Service.ID, Version: wl.Service.Version, Service: &spec},
 	}, nil
 }
 
+// rollTask is a service's task with the change from what runs to template laid over it.
+func rollTask(w World, wl *Workload, object Object, template *corev1.PodTemplateSpec, hash string) (swarm.TaskSpec, []Material, error) {
+	live := &wl.Service.Spec.TaskTemplate
+	src := holding{w, live.ContainerSpec}
+	before, err := encodeTask(src, wl.Object, &wl.Template, wl.Hash)
+	if err != nil {
+		return swarm.TaskSpec{}, nil, err
+	}
+	after, err := encodeTask(src, object, template, hash)
+	if err != nil {
+		return swarm.TaskSpec{}, nil, err
+	}
+	adopt(&before.Task, live)
+	task, err := mergeTask(live, &before.Task, &after.Task, true)
+	if err != nil {
+		return swarm.TaskSpec{}, nil, err
+	}
+	signTask(&task)
+	return task, after.Materials, nil
+}
+
 // adopt gives a task that Docker made the labels of one that skep made: they are new, whatever says
-// before. Docker's own labels stay.
+// before. Docker's own labels stay, and those that Kubernetes does not allow.
 func adopt(before, live *swarm.TaskSpec) {
 	if live.ContainerSpec != nil && live.ContainerSpec.Labels[LabelPod] == "" {
-		before.ContainerSpec.Labels = userLabels(live.ContainerSpec.Labels)
+		before.ContainerSpec.Labels = containerLabels(live.ContainerSpec)
 	}
 }
 
@@ -223,7 +261,8 @@ func signTask(spec *swarm.TaskSpec) {
 }
 
 // label writes the object and what was sent with it into the service's labels. They restart nothing.
-func label(spec *swarm.ServiceSpec, object Object, running *corev1.PodTemplateSpec) error {
+// template is what runs; of a bare Pod that is what the object says.
+func label(spec *swarm.ServiceSpec, object Object, template *corev1.PodTemplateSpec) error {
 	doc, err := encodeObject(object)
 	if err != nil {
 		return err
@@ -232,6 +271,7 @@ func label(spec *swarm.ServiceSpec, object Object, running *corev1.PodTemplateSp
 	for name, hash := range SeenPod(&spec.TaskTemplate) {
 		seen[name] = hash
 	}
+	seen[seenHash] = taskHash(&spec.TaskTemplate)
 	seenDoc, err := json.Marshal(seen)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", LabelSeen, err)
@@ -245,8 +285,8 @@ func label(spec *swarm.ServiceSpec, object Object, running *corev1.PodTemplateSp
 	spec.Labels[LabelKind] = gvkOf(object).Kind
 	spec.Labels[LabelName] = object.GetName()
 	delete(spec.Labels, LabelRunning)
-	if running != nil {
-		doc, err := json.Marshal(running)
+	if own := templateOf(object); gvkOf(object).Kind != "Pod" && !sameTemplate(template, &own) {
+		doc, err := json.Marshal(template)
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", LabelRunning, err)
 		}

@@ -156,6 +156,20 @@ func podOccasions(w World, wl *Workload, pod corev1.ObjectReference, old, now *s
 	if now == nil {
 		return all
 	}
+	all = append(all, schedulingOccasions(w, pod, old, now)...)
+	for _, s := range taskStory {
+		if now.Status.State == s.state && (old == nil || old.Status.State != s.state) {
+			all = append(all, occasion{
+				about: pod, component: "kubelet", warning: s.warning, reason: s.reason, message: s.message(now, container), at: now.Status.Timestamp,
+			})
+		}
+	}
+	return all
+}
+
+// schedulingOccasions are those of finding a node.
+func schedulingOccasions(w World, pod corev1.ObjectReference, old, now *swarm.Task) []occasion {
+	var all []occasion
 	if now.NodeID != "" && (old == nil || old.NodeID == "") {
 		if n := w.Node(now.NodeID); n != nil {
 			all = append(all, occasion{
@@ -168,13 +182,6 @@ func podOccasions(w World, wl *Workload, pod corev1.ObjectReference, old, now *s
 		all = append(all, occasion{
 			about: pod, component: "default-scheduler", warning: true, reason: "FailedScheduling", message: now.Status.Err, at: now.Status.Timestamp,
 		})
-	}
-	for _, s := range taskStory {
-		if now.Status.State == s.state && (old == nil || old.Status.State != s.state) {
-			all = append(all, occasion{
-				about: pod, component: "kubelet", warning: s.warning, reason: s.reason, message: s.message(now, container), at: now.Status.Timestamp,
-			})
-		}
 	}
 	return all
 }

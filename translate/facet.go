@@ -25,6 +25,9 @@ type facet[S, O any] struct {
 // not touched by anyone else, so the object that the client sent stands as it was sent.
 type Seen map[string]string
 
+// seenHash is where Seen holds the hash of the task template that ran.
+const seenHash = "hash"
+
 // look hashes every facet of s.
 func look[S, O any](facets []facet[S, O], s *S) Seen {
 	seen := make(Seen, len(facets))
@@ -96,8 +99,9 @@ func isEmpty(v reflect.Value) bool {
 		return true
 	case reflect.Slice, reflect.Map:
 		return v.Len() == 0
+	default:
+		return v.IsZero()
 	}
-	return v.IsZero()
 }
 
 // prune returns v as plain JSON values without anything empty.

@@ -16,7 +16,7 @@ var podFates = [][]fate{podSpecFates, containerFates, volumeFates}
 
 var podSpecFates = []fate{
 	{path: "initContainers", fate: Refused, reason: "Swarm starts one container for a task" + untilSandbox + "do the preparation in the container's own command"},
-	{path: "ephemeralContainers", fate: Refused, reason: "Swarm starts one container for a task" + untilSandbox + "use kubectl exec"},
+	{path: "ephemeralContainers", fate: Refused, reason: "Swarm starts one container for a task" + untilSandbox + "use docker exec on the node"},
 	{path: "restartPolicy", fate: Native, reason: "the restart condition any, on-failure or none; Swarm starts a new task in place of a container, 5 seconds later"},
 	{path: "terminationGracePeriodSeconds", fate: Native, reason: "the stop grace period"},
 	{path: "activeDeadlineSeconds", fate: Refused, reason: "Swarm ends no task for its age: run the command under timeout(1)"},

@@ -11,6 +11,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
 )
 
@@ -50,6 +52,16 @@ func newObject(t *testing.T, kind string) Object {
 		return &corev1.Event{}
 	}
 	return lensOf(t, kind).(Documents).New()
+}
+
+// typed is the kind as the store names it on what it hands to a lens.
+func typed(t *testing.T, kind string) schema.GroupVersionKind {
+	t.Helper()
+	kinds, _, err := scheme.Scheme.ObjectKinds(newObject(t, kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kinds[0]
 }
 
 // defaultObject fills in what the API server would.

@@ -253,11 +253,7 @@ func putBarePod(w World, wl *Workload, bare, was, pod *corev1.Pod) (Plan, error)
 	if !equality.Semantic.DeepEqual(template.Spec, wl.Template.Spec) {
 		hash = hashTemplate(&template)
 	}
-	plan, err := updateWorkload(w, wl, pod, &template, hash)
-	if plan.Commit.Service != nil {
-		delete(plan.Commit.Service.Labels, LabelRunning) // of a Pod, what it says is what runs
-	}
-	return plan, err
+	return updateWorkload(w, wl, pod, &template, hash)
 }
 
 // clearDerived takes out of a Pod what Get puts in.

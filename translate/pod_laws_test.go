@@ -30,10 +30,16 @@ func nativeName(name, key string) string {
 // laws runs a law over many seeds; fuzzing looks for more.
 func laws(t *testing.T, law func(*testing.T, int64)) {
 	t.Helper()
+	someLaws(t, 400, law)
+}
+
+// someLaws does so with fewer seeds where each costs more.
+func someLaws(t *testing.T, count int, law func(*testing.T, int64)) {
+	t.Helper()
 	if err := quick.Check(func(seed int64) bool {
 		law(t, seed)
 		return !t.Failed()
-	}, &quick.Config{MaxCount: 400}); err != nil {
+	}, &quick.Config{MaxCount: count}); err != nil {
 		t.Error(err)
 	}
 }

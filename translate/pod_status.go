@@ -26,7 +26,9 @@ func podStatus(w World, pod *corev1.Pod, in instance, node *swarm.Node) corev1.P
 	if ip := podIP(w, t, status.HostIP); ip != "" {
 		status.PodIP, status.PodIPs = ip, []corev1.PodIP{{IP: ip}}
 	}
-	status.Conditions = podConditions(pod, in, container.Ready)
+	// As the node lifecycle controller has it: of a node that is lost no Pod is ready.
+	lost := node != nil && node.Status.State != swarm.NodeStateReady
+	status.Conditions = podConditions(pod, in, container.Ready && !lost)
 	if stateOrder[t.Status.State] >= stateOrder[swarm.TaskStateAssigned] {
 		status.ContainerStatuses = []corev1.ContainerStatus{container}
 	}
@@ -55,6 +57,7 @@ func podPhase(pod *corev1.Pod, in instance) corev1.PodPhase {
 		if pidOf(in.task) > 0 {
 			return corev1.PodRunning
 		}
+	default:
 	}
 	if len(in.previous) > 0 && in.previous[0].Status.State != swarm.TaskStateRejected {
 		return corev1.PodRunning // it ran and is about to run again
@@ -106,7 +109,7 @@ func waiting(in instance) *corev1.ContainerStateWaiting {
 	}
 	return &corev1.ContainerStateWaiting{
 		Reason:  "CrashLoopBackOff",
-		Message: "Swarm restarts the container after its restart delay: " + in.previous[0].Status.Err,
+		Message: strings.TrimSuffix("Swarm restarts the container after its restart delay: "+in.previous[0].Status.Err, ": "),
 	}
 }
 

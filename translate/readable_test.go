@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/swarm"
 	"sigs.k8s.io/yaml"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -27,7 +28,7 @@ func brief(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if fmt.Sprint(value) == defaulted[key] {
+			if known, ok := defaulted[key]; ok && fmt.Sprint(value) == known {
 				delete(v, key)
 			} else {
 				v[key] = brief(value)
@@ -51,6 +52,9 @@ func readable(t *testing.T, spec any) map[string]any {
 			t.Fatal(err)
 		}
 		plain["Data"] = string(text)
+	}
+	if s, ok := spec.(*swarm.ServiceSpec); ok && s.Mode.Replicated != nil {
+		plain["Mode"] = map[string]any{"Replicated": map[string]any{"Replicas": s.Mode.Replicated.Replicas}}
 	}
 	labels, _ := plain["Labels"].(map[string]any)
 	for key, value := range labels {

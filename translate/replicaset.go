@@ -73,20 +73,46 @@ func pastRevisions(w World, wl *Workload) map[string]revision {
 		if doc.Spec.Labels[LabelKind] != "ReplicaSet" {
 			continue
 		}
-		rs := &appsv1.ReplicaSet{}
-		if json.Unmarshal([]byte(doc.Spec.Labels[LabelObject]), rs) != nil {
-			continue // someone wrote into the label by hand: the revision is lost, the service is not
+		if rs := wl.read(doc); rs != nil {
+			found[rs.Name] = revision{rs, doc}
 		}
-		appsdefaults.SetObjectDefaults_ReplicaSet(rs)
-		found[rs.Name] = revision{rs, doc}
 	}
-	if p := wl.Service.PreviousSpec; p != nil {
-		rs := previousRevision(wl, p)
+	if rs := wl.previous(); rs != nil {
 		if _, ok := found[rs.Name]; !ok && rs.Name != wl.Identity.Name+"-"+wl.Hash {
 			found[rs.Name] = revision{rs: rs}
 		}
 	}
 	return found
+}
+
+// read decodes a document once. A label that someone wrote into by hand gives nil: the revision is lost,
+// the service is not.
+func (w *Workload) read(doc *swarm.Config) *appsv1.ReplicaSet {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if rs, ok := w.documents[doc]; ok {
+		return rs
+	}
+	rs := &appsv1.ReplicaSet{}
+	if json.Unmarshal([]byte(doc.Spec.Labels[LabelObject]), rs) != nil {
+		rs = nil
+	} else {
+		appsdefaults.SetObjectDefaults_ReplicaSet(rs)
+	}
+	if w.documents == nil {
+		w.documents = map[*swarm.Config]*appsv1.ReplicaSet{}
+	}
+	w.documents[doc] = rs
+	return rs
+}
+
+// previous is the ReplicaSet of Swarm's own previous spec, made once; nil when there is none.
+func (w *Workload) previous() *appsv1.ReplicaSet {
+	if w.Service.PreviousSpec == nil {
+		return nil
+	}
+	w.once.Do(func() { w.before = previousRevision(w, w.Service.PreviousSpec) })
+	return w.before
 }
 
 // previousRevision is the ReplicaSet of the spec that Swarm itself keeps for its rollback.
@@ -97,7 +123,7 @@ func previousRevision(wl *Workload, p *swarm.ServiceSpec) *appsv1.ReplicaSet {
 	then := ParseWorkload(&before, wl.Identity.Name)
 	d, ok := then.Object.(*appsv1.Deployment)
 	if !ok {
-		return &appsv1.ReplicaSet{}
+		return nil
 	}
 	rev := max(1, revisionOf(wl.Object)-1)
 	if n := revisionOf(d); p.Labels[LabelObject] != "" && n > 0 && n < revisionOf(wl.Object) {
@@ -152,24 +178,35 @@ func replicaSetFor(wl *Workload, template *corev1.PodTemplateSpec, hash string, 
 	}
 	delete(rs.Annotations, corev1.LastAppliedConfigAnnotation)
 	rs.Annotations = withEntry(rs.Annotations, revisionAnnotation, strconv.FormatInt(rev, 10))
-	rs.Annotations["deployment.kubernetes.io/desired-replicas"] = strconv.Itoa(int(replicasOr1(d.Spec.Replicas)))
+	rs.Annotations[desiredAnnotation] = strconv.Itoa(int(replicasOr1(d.Spec.Replicas)))
 	surge, _ := bounds(d)
-	rs.Annotations["deployment.kubernetes.io/max-replicas"] = strconv.Itoa(int(replicasOr1(d.Spec.Replicas)) + surge)
+	rs.Annotations[maxAnnotation] = strconv.Itoa(int(replicasOr1(d.Spec.Replicas)) + surge)
 	appsdefaults.SetObjectDefaults_ReplicaSet(rs)
 	return rs
 }
 
-// revisions are a Deployment's ReplicaSets. What a client wrote on the present one's metadata is in a
-// document too and stands over what is derived.
+// presentRevision is a Deployment's ReplicaSet of what runs. What a client wrote on its metadata, now or
+// when it was present before, is in a document and stands over what is derived.
+func presentRevision(wl *Workload, past map[string]revision, rev int64) *appsv1.ReplicaSet {
+	rs := replicaSetFor(wl, &wl.Template, wl.Hash, rev)
+	if was := past[rs.Name]; was.doc != nil {
+		rs.CreationTimestamp = was.rs.CreationTimestamp
+		rs.Labels, rs.Finalizers, rs.ManagedFields = was.rs.Labels, was.rs.Finalizers, was.rs.ManagedFields
+		derived := rs.Annotations
+		rs.Annotations = maps.Clone(was.rs.Annotations)
+		for _, key := range []string{revisionAnnotation, desiredAnnotation, maxAnnotation} {
+			rs.Annotations = withEntry(rs.Annotations, key, derived[key])
+		}
+	}
+	return rs
+}
+
+// revisions are a Deployment's ReplicaSets.
 func revisions(w World, wl *Workload, d *appsv1.Deployment) []Derived {
 	tasks := w.Tasks(wl.Service.ID)
 	_, byHash := tallies(wl, tasks, time.Duration(d.Spec.MinReadySeconds)*time.Second, w.Now())
 	past := pastRevisions(w, wl)
-	current := replicaSetFor(wl, &wl.Template, wl.Hash, revisionOf(d))
-	if doc, ok := past[current.Name]; ok && doc.doc != nil {
-		current.Labels, current.Annotations = doc.rs.Labels, withEntry(doc.rs.Annotations, revisionAnnotation, strconv.FormatInt(revisionOf(d), 10))
-		current.Finalizers, current.ManagedFields = doc.rs.Finalizers, doc.rs.ManagedFields
-	}
+	current := presentRevision(wl, past, revisionOf(d))
 	all := make([]Derived, 0, len(past)+1)
 	for name, r := range past {
 		if name != current.Name {
@@ -266,19 +303,20 @@ func (ReplicaSets) Remove(w World, g Group, old Object) (Plan, error) {
 
 // putRevision keeps the present ReplicaSet of a Deployment as a document before another takes its place.
 func putRevision(w World, wl *Workload, rev int64) (Step, error) {
-	rs := replicaSetFor(wl, &wl.Template, wl.Hash, rev)
-	return putDocument(w, rs, wl.Service.ID, pastRevisions(w, wl)[rs.Name].doc)
+	past := pastRevisions(w, wl)
+	rs := presentRevision(wl, past, rev)
+	return putDocument(w, rs, wl.Service.ID, past[rs.Name].doc)
 }
 
-// surplusRevisions removes the oldest documents beyond revisionHistoryLimit.
-func surplusRevisions(w World, wl *Workload, d *appsv1.Deployment) []Step {
+// surplusRevisions removes the oldest documents beyond revisionHistoryLimit when next is to run.
+func surplusRevisions(w World, wl *Workload, d *appsv1.Deployment, next string) []Step {
 	keep := int32(10)
 	if d.Spec.RevisionHistoryLimit != nil {
 		keep = *d.Spec.RevisionHistoryLimit
 	}
 	var past []revision
 	for _, r := range pastRevisions(w, wl) {
-		if r.doc != nil {
+		if hash := r.rs.Labels[LabelHash]; r.doc != nil && hash != next && hash != wl.Hash {
 			past = append(past, r)
 		}
 	}

@@ -35,7 +35,7 @@ func (c *tally) add(in instance, minReady time.Duration, now time.Time) {
 	c.ready++
 	c.progress = latest(c.progress, in.task.Status.Timestamp)
 	since := in.task.Status.Timestamp.Add(minReady)
-	if now.Before(since) {
+	if minReady > 0 && now.Before(since) { // without it, a node whose clock is ahead is no reason to wait
 		c.wake = soonest(c.wake, since)
 		return
 	}

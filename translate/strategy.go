@@ -40,13 +40,22 @@ func putStrategy(d *appsv1.Deployment) *swarm.UpdateConfig {
 		return c // parallelism 0: all at once
 	}
 	surge, unavailable := bounds(d)
-	if surge > 0 {
-		c.Order = swarm.UpdateOrderStartFirst
-		c.Parallelism = uint64(surge)
-	} else {
-		c.Parallelism = uint64(unavailable)
+	many, of := unavailable, (*intstr.IntOrString)(nil)
+	if r := d.Spec.Strategy.RollingUpdate; r != nil {
+		of = r.MaxUnavailable
+		if surge > 0 || isAll(r.MaxSurge) {
+			c.Order, many, of = swarm.UpdateOrderStartFirst, surge, r.MaxSurge
+		}
+	}
+	if !isAll(of) { // all stay all when it is scaled
+		c.Parallelism = uint64(many)
 	}
 	return c
+}
+
+// isAll says whether a share is all there are, however many.
+func isAll(share *intstr.IntOrString) bool {
+	return share != nil && share.Type == intstr.String && share.StrVal == "100%"
 }
 
 // bounds are maxSurge and maxUnavailable of a Deployment in Pods.

@@ -20,22 +20,40 @@ func Supply(w World, serviceID string) (Plan, error) {
 	if wl == nil || wl.Gone {
 		return Plan{}, nil
 	}
-	after, run, err := encodeWorkload(w, wl.Object, &wl.Template, wl.Hash)
+	live := &wl.Service.Spec
+	after, err := encodeTask(holding{w, live.TaskTemplate.ContainerSpec}, wl.Object, &wl.Template, wl.Hash)
 	if err != nil {
 		return Plan{}, err
 	}
-	live := &wl.Service.Spec
-	spec := *live
-	spec.TaskTemplate = after.TaskTemplate
-	// The networks and the labels of the task are as they were; the sources are what is new.
-	spec.TaskTemplate.Networks = live.TaskTemplate.Networks
-	spec.TaskTemplate.ForceUpdate = live.TaskTemplate.ForceUpdate
-	signTask(&spec.TaskTemplate)
-	if slices.Equal(spec.TaskTemplate.Placement.Constraints, live.TaskTemplate.Placement.Constraints) {
+	// What changes is that something has come; what Docker's tools made of the rest stays.
+	before, place := after.Task, swarm.Placement{}
+	if before.Placement != nil {
+		place = *before.Placement
+	}
+	place.Constraints = slices.DeleteFunc(slices.Clone(place.Constraints), isMissingConstraint)
+	for _, c := range constraintsOf(&live.TaskTemplate) {
+		if isMissingConstraint(c) {
+			place.Constraints = append(place.Constraints, c)
+		}
+	}
+	before.Placement = &place
+	if slices.Equal(missingOf(&before), missingOf(&after.Task)) {
 		return Plan{}, nil
 	}
-	if err := label(&spec, wl.Object, nil); err != nil {
+	spec := *live
+	if spec.TaskTemplate, err = mergeTask(&live.TaskTemplate, &before, &after.Task, true); err != nil {
 		return Plan{}, err
 	}
-	return Plan{Materials: run.Materials, Commit: Step{Group: GroupService, ID: serviceID, Version: wl.Service.Version, Service: &spec}}, nil
+	signTask(&spec.TaskTemplate)
+	if err := label(&spec, wl.Object, &wl.Template); err != nil {
+		return Plan{}, err
+	}
+	return Plan{Materials: after.Materials, Commit: Step{Group: GroupService, ID: serviceID, Version: wl.Service.Version, Service: &spec}}, nil
+}
+
+// missingOf are the constraints that say what a task waits for, in order.
+func missingOf(spec *swarm.TaskSpec) []string {
+	missing := slices.DeleteFunc(slices.Clone(constraintsOf(spec)), func(c string) bool { return !isMissingConstraint(c) })
+	slices.Sort(missing)
+	return missing
 }

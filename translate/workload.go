@@ -38,8 +38,12 @@ type Workload struct {
 	// Gone says that the service was removed and only tasks are left.
 	Gone bool
 
-	mu     sync.Mutex
-	hashes []hashedSpec
+	// What is worked out once, by whoever needs it first.
+	mu        sync.Mutex
+	hashes    []hashedSpec
+	documents map[*swarm.Config]*appsv1.ReplicaSet
+	once      sync.Once
+	before    *appsv1.ReplicaSet
 }
 
 type hashedSpec struct {
@@ -79,6 +83,10 @@ func (w *Workload) readLabel() error {
 		seen = Seen{} // nothing is known to be untouched: Swarm wins everywhere
 	}
 	w.Object = object
+	if d, ok := object.(*appsv1.Deployment); ok && seen[seenHash] != "" && seen[seenHash] != w.Hash {
+		// Docker's tools made a revision of their own.
+		d.Annotations = withEntry(d.Annotations, revisionAnnotation, strconv.FormatInt(revisionOf(d)+1, 10))
+	}
 	overlay(serviceFacets, spec, &w.Object, seen)
 	template := templateOf(object)
 	if running, ok := spec.Labels[LabelRunning]; ok {
@@ -306,7 +314,11 @@ func encodeObject(object Object) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode %T: %w", object, err)
 	}
-	return strings.Replace(string(doc), `,"status":{}`, "", 1), nil
+	text := string(doc)
+	for _, none := range []string{`,"status":{}`, `,"status":{"replicas":0}`} {
+		text = strings.Replace(text, none, "", 1)
+	}
+	return text, nil
 }
 
 // sameTemplate compares templates by meaning.
@@ -315,7 +327,7 @@ func sameTemplate(a, b *corev1.PodTemplateSpec) bool { return equality.Semantic.
 // serviceFacets are the parts of a service beside its task template.
 var serviceFacets = []facet[swarm.ServiceSpec, Object]{
 	{
-		name: "labels",
+		name: "service-labels", // not the task's, which Seen holds as well
 		at:   func(s *swarm.ServiceSpec) any { return labelPairs(userLabels(s.Labels)) },
 		get:  getServiceLabels,
 	},
