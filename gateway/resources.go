@@ -11,7 +11,9 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
+	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
 	daemonsetstore "k8s.io/kubernetes/pkg/registry/apps/daemonset/storage"
 	deploymentstore "k8s.io/kubernetes/pkg/registry/apps/deployment/storage"
 	replicasetstore "k8s.io/kubernetes/pkg/registry/apps/replicaset/storage"
@@ -25,9 +27,6 @@ import (
 	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
 	secretstore "k8s.io/kubernetes/pkg/registry/core/secret/storage"
 	serviceaccountstore "k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage"
-
-	"k8s.io/kubernetes/pkg/api/legacyscheme"
-	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
 
 	"skep/translate"
 )

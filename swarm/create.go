@@ -30,7 +30,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err != nil {
 		return err
 	}
-	if e := s.view.find(k); e != nil && !(s.renew(ctx, e) && s.view.find(k) == nil) {
+	if s.exists(ctx, k) {
 		return storage.NewKeyExistsError(key, 0)
 	}
 	plan, err := s.plan(func(w translate.World) (translate.Plan, error) {
@@ -39,15 +39,7 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err != nil {
 		return s.statusError(key, err)
 	}
-	id, err := s.engine.run(ctx, s.view.m, plan)
-	if isNameConflict(err) {
-		if s.conflictIsOther(ctx, plan.Commit, k) {
-			if spec := plan.Commit.Service; spec != nil {
-				spec.Name = translate.OtherName(spec.Name, k)
-				id, err = s.engine.run(ctx, s.view.m, plan)
-			}
-		}
-	}
+	id, err := s.runCreate(ctx, k, plan)
 	if isNameConflict(err) {
 		if lookErr := s.engine.lookConfig(ctx, s.view.m, plan.Commit); lookErr != nil && !errors.Is(lookErr, errStale) {
 			return s.statusError(key, lookErr)
@@ -58,6 +50,25 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 		return s.statusError(key, err)
 	}
 	return s.readBack(k, id, obj, out)
+}
+
+// exists says whether there is an object, looking once more where the mirror says so.
+func (s *Store) exists(ctx context.Context, k translate.Key) bool {
+	e := s.view.find(k)
+	if e == nil {
+		return false
+	}
+	return !s.renew(ctx, e) || s.view.find(k) != nil
+}
+
+// runCreate does the plan of a creation. A service whose name another object has gets another name.
+func (s *Store) runCreate(ctx context.Context, k translate.Key, plan translate.Plan) (id string, err error) {
+	id, err = s.engine.run(ctx, s.view.m, plan)
+	if isNameConflict(err) && s.conflictIsOther(ctx, plan.Commit, k) {
+		plan.Commit.Service.Name = translate.OtherName(plan.Commit.Service.Name, k)
+		return s.engine.run(ctx, s.view.m, plan)
+	}
+	return id, err
 }
 
 // conflictIsOther says whether the service that has the name wanted is not the object that is to be made.
@@ -78,7 +89,7 @@ func groupOf(lens translate.Lens) translate.GroupKind { return lens.Groups()[0] 
 func (s *Store) plan(make func(translate.World) (translate.Plan, error)) (translate.Plan, error) {
 	s.view.m.mu.RLock()
 	defer s.view.m.mu.RUnlock()
-	return make(world{s.view.m})
+	return make(s.view.m.world())
 }
 
 // readBack gives what a write made of an object. Where nothing shows any more (a Pod whose service is

@@ -27,7 +27,7 @@ func errExpired(what string) *apierrors.StatusError {
 // statusError turns what Docker or a lens says into what a Kubernetes client understands. This is the one
 // place where that is done.
 func (s *Store) statusError(key string, err error) error {
-	k, _ := s.parse(key) //nolint:errcheck // it was parsed before
+	k, _ := s.parse(key) // it was parsed before
 	kind := schema.GroupKind{Group: s.resource.Group, Kind: s.view.lens.Kind()}
 	var refusal translate.Refusal
 	var status apierrors.APIStatus
@@ -52,8 +52,10 @@ var tooLarge = []struct {
 	says  *regexp.Regexp
 	limit string
 }{
-	{regexp.MustCompile(`raft message is too large|ResourceExhausted|message larger than max`),
-		"an object of about 700 kB, since one change of the Swarm has to fit into 1.5 MiB with the state before it"},
+	{
+		regexp.MustCompile(`raft message is too large|ResourceExhausted|message larger than max`),
+		"an object of about 700 kB, since one change of the Swarm has to fit into 1.5 MiB with the state before it",
+	},
 	{regexp.MustCompile(`config data must be|config.*size`), "1023999 bytes in one Swarm config"},
 	{regexp.MustCompile(`secret data must be|secret.*size`), "511999 bytes in one Swarm secret"},
 }

@@ -20,7 +20,7 @@ import (
 
 // What Docker says, and what a Kubernetes client is told.
 func TestStatusError(t *testing.T) {
-	unreachable := client.ErrorConnectionFailed("unix:///none")
+	unreachable := client.ErrorConnectionFailed("unix:///none") //nolint:staticcheck // what the client itself returns
 	for _, c := range []struct {
 		err  error
 		code int32
@@ -43,7 +43,7 @@ func TestStatusError(t *testing.T) {
 		{errors.New("Error response from daemon: something else"), http.StatusServiceUnavailable, "could not do it: something else"},
 		{errNoTaskRemoval, http.StatusNotImplemented, "--control-socket"},
 		{translate.Refusal{Field: field.Forbidden(field.NewPath("spec", "hostPID"), "Swarm has none")}, http.StatusUnprocessableEntity, "spec.hostPID"},
-		{fmt.Errorf("wrapped: %w", apierrors.NewGone("as it was")), http.StatusGone, "as it was"},
+		{fmt.Errorf("wrapped: %w", apierrors.NewResourceExpired("as it was")), http.StatusGone, "as it was"},
 	} {
 		t.Run(strings.Fields(c.says)[0]+fmt.Sprint(c.code), func(t *testing.T) {
 			b := newBench(t)

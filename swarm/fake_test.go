@@ -166,9 +166,11 @@ func (f *fakeSwarm) ServiceList(context.Context, swarm.ServiceListOptions) ([]sw
 func (f *fakeSwarm) SecretList(context.Context, swarm.SecretListOptions) ([]swarm.Secret, error) {
 	return nil, nil
 }
+
 func (f *fakeSwarm) NodeList(context.Context, swarm.NodeListOptions) ([]swarm.Node, error) {
 	return nil, nil
 }
+
 func (f *fakeSwarm) TaskList(context.Context, swarm.TaskListOptions) ([]swarm.Task, error) {
 	return nil, nil
 }
@@ -178,12 +180,12 @@ func (f *fakeSwarm) NetworkList(context.Context, network.ListOptions) ([]network
 }
 
 // aConfig is a change to a config of a suite's Pod at a version.
-func (l podLens) aConfig(t testing.TB, id string, index uint64, namespace, name, note string) change {
-	t.Helper()
+func (l podLens) aConfig(tb testing.TB, id string, index uint64, namespace, name, note string) change {
+	tb.Helper()
 	pod := examplePod(namespace, name, note)
 	plan, err := l.Put(nil, translate.Group{}, nil, pod)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return change{kind: translate.GroupConfig, id: id, object: &swarm.Config{
 		ID: id, Meta: swarm.Meta{Version: swarm.Version{Index: index}}, Spec: *plan.Commit.Config,

@@ -50,7 +50,7 @@ func (m *Mirror) startWaiting(ctx context.Context, e *Engine) {
 		if !translate.Waits(&s.Spec.TaskTemplate) {
 			continue
 		}
-		plan, err := translate.Supply(world{m}, id)
+		plan, err := translate.Supply(m.world(), id)
 		if err != nil {
 			klog.ErrorS(err, "A service that waits cannot be supplied", "service", s.Spec.Name)
 			continue
@@ -80,6 +80,26 @@ func (m *Mirror) sweep(ctx context.Context, e *Engine) {
 func (m *Mirror) litter(now time.Time) []translate.Step {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	used := m.mounted()
+	old := func(made time.Time) bool { return now.Sub(made) > leaveAlone }
+	var steps []translate.Step
+	for id, c := range m.configs {
+		owner := c.Spec.Labels[translate.LabelOwner]
+		orphan := owner != "" && m.services[owner] == nil
+		if old(c.CreatedAt) && (orphan || c.Spec.Labels[translate.LabelMaterial] != "" && !used[id]) {
+			steps = append(steps, translate.Step{Group: translate.GroupConfig, ID: id})
+		}
+	}
+	for id, s := range m.secrets {
+		if old(s.CreatedAt) && s.Spec.Labels[translate.LabelMaterial] != "" && !used[id] {
+			steps = append(steps, translate.Step{Group: translate.GroupSecret, ID: id})
+		}
+	}
+	return steps
+}
+
+// mounted are the IDs of the configs and secrets that any service, earlier spec or task mounts.
+func (m *Mirror) mounted() map[string]bool {
 	used := map[string]bool{}
 	mark := func(c *swarm.ContainerSpec) {
 		if c == nil {
@@ -103,20 +123,7 @@ func (m *Mirror) litter(now time.Time) []translate.Step {
 			mark(t.Spec.ContainerSpec)
 		}
 	}
-	var steps []translate.Step
-	for id, c := range m.configs {
-		owner := c.Spec.Labels[translate.LabelOwner]
-		orphan := owner != "" && m.services[owner] == nil
-		if now.Sub(c.CreatedAt) > leaveAlone && (orphan || c.Spec.Labels[translate.LabelMaterial] != "" && !used[id]) {
-			steps = append(steps, translate.Step{Group: translate.GroupConfig, ID: id})
-		}
-	}
-	for id, s := range m.secrets {
-		if now.Sub(s.CreatedAt) > leaveAlone && s.Spec.Labels[translate.LabelMaterial] != "" && !used[id] {
-			steps = append(steps, translate.Step{Group: translate.GroupSecret, ID: id})
-		}
-	}
-	return steps
+	return used
 }
 
 // ErrRemaining says that a stack still has tasks that stop.
@@ -147,7 +154,7 @@ func (e *Engine) EmptyStack(ctx context.Context, m *Mirror, namespace string) er
 func (m *Mirror) stackSteps(namespace string) (services, rest []translate.Step, stopping bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	w := world{m}
+	w := m.world()
 	for id, s := range m.services {
 		if translate.StackNamespace(s.Spec.Labels) != namespace {
 			continue

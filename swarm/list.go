@@ -40,36 +40,41 @@ func (s *Store) GetList(ctx context.Context, key string, opts storage.ListOption
 	if err != nil {
 		return expiredPage(err, from, prefix, opts)
 	}
-	var last string
-	more, left := false, int64(0)
-	for i, e := range entries {
-		if e.path < from {
-			continue
-		}
-		if opts.Predicate.Limit > 0 && int64(items.Len()) >= opts.Predicate.Limit {
-			more, left = true, int64(len(entries)-i)
-			break
-		}
-		if e.err != nil {
-			return storage.NewInternalError(fmt.Errorf("unable to transform key %q: %w", e.path, e.err))
-		}
-		last = e.path
-		if ok, err := matches(opts.Predicate, e.object); err != nil || !ok {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		items.Set(reflect.Append(items, reflect.ValueOf(e.object.DeepCopyObject()).Elem()))
+	last, left, err := fill(items, entries, from, opts.Predicate)
+	if err != nil {
+		return err
 	}
-	if items.IsNil() {
-		items.Set(reflect.MakeSlice(items.Type(), 0, 0))
-	}
-	next, remaining, err := storage.PrepareContinueToken(last, prefix, int64(rev), int64(items.Len())+left, more, opts)
+	next, remaining, err := storage.PrepareContinueToken(last, prefix, int64(rev), int64(items.Len())+left, left > 0, opts)
 	if err != nil {
 		return err
 	}
 	return s.versioner.UpdateList(listObj, rev, next, remaining)
+}
+
+// fill puts a page of the entries from a path on into items. It returns the last path looked at and how
+// many entries are left.
+func fill(items reflect.Value, entries []placed, from string, pred storage.SelectionPredicate) (last string, left int64, err error) {
+	items.Set(reflect.MakeSlice(items.Type(), 0, 0))
+	for i, e := range entries {
+		if e.path < from {
+			continue
+		}
+		if pred.Limit > 0 && int64(items.Len()) >= pred.Limit {
+			return last, int64(len(entries) - i), nil
+		}
+		if e.err != nil {
+			return "", 0, storage.NewInternalError(fmt.Errorf("unable to transform key %q: %w", e.path, e.err))
+		}
+		last = e.path
+		ok, err := matches(pred, e.object)
+		if err != nil {
+			return "", 0, err
+		}
+		if ok {
+			items.Set(reflect.Append(items, reflect.ValueOf(e.object.DeepCopyObject()).Elem()))
+		}
+	}
+	return last, 0, nil
 }
 
 type placed struct {
@@ -132,7 +137,7 @@ func expiredPage(err error, from, prefix string, opts storage.ListOptions) error
 		"You can start a new list without the continue parameter, or use the continue token in this response to retrieve the " +
 		"remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, " +
 		"modified, or deleted between the time the first chunk was returned and now may show up in the list.")
-	status.ErrStatus.ListMeta.Continue = token
+	status.ErrStatus.Continue = token
 	return status
 }
 

@@ -74,7 +74,7 @@ func (m *Mirror) logTask(id string, previous bool) *swarm.Task {
 	if t == nil || !previous {
 		return t
 	}
-	return translate.PreviousTask(world{m}.Tasks(service), t)
+	return translate.PreviousTask(m.world().Tasks(service), t)
 }
 
 // endWithTask ends a followed log when the task has ended: Docker itself never does. What the task said

@@ -107,7 +107,7 @@ func FuzzLogReader(f *testing.F) {
 		for range 2*len(stream) + 16 {
 			n, err := r.Read(buf)
 			got = append(got, buf[:n]...)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				want := stream
 				if !raw {
 					want = unframed(stream)

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -80,16 +81,32 @@ func TestRevisions(t *testing.T) {
 		rev   uint64
 	}{
 		{"a version is the revision", [][]change{{{index: 20}}}, []string{"ADDED a@20"}, 20},
-		{"in the order of versions, whatever the order of the batch", [][]change{{{id: "b", index: 23}, {id: "a", index: 21}, {id: "c", index: 22}}},
-			[]string{"ADDED a@21", "ADDED c@22", "ADDED b@23"}, 23},
-		{"a version below the last comes after it", [][]change{{{id: "a", index: 30}}, {{id: "b", index: 25}}},
-			[]string{"ADDED a@30", "ADDED b@31"}, 31},
+		{
+			"in the order of versions, whatever the order of the batch",
+			[][]change{{{id: "b", index: 23}, {id: "a", index: 21}, {id: "c", index: 22}}},
+			[]string{"ADDED a@21", "ADDED c@22", "ADDED b@23"},
+			23,
+		},
+		{
+			"a version below the last comes after it",
+			[][]change{{{id: "a", index: 30}}, {{id: "b", index: 25}}},
+			[]string{"ADDED a@30", "ADDED b@31"},
+			31,
+		},
 		{"an old version of an object is no news", [][]change{{{id: "a", index: 30}}, {{id: "a", index: 29}}}, []string{"ADDED a@30"}, 30},
 		{"a removal has one more than the last", [][]change{{{id: "a", index: 30}}, {{id: "-a"}}}, []string{"ADDED a@30", "DELETED a@31"}, 31},
-		{"a removal has its own version where it is known", [][]change{{{id: "a", index: 30}}, {{id: "-a", index: 40}}},
-			[]string{"ADDED a@30", "DELETED a@40"}, 40},
-		{"what is read late does not bring back what is gone", [][]change{{{id: "a", index: 30}}, {{id: "-a"}}, {{id: "a", index: 30}}},
-			[]string{"ADDED a@30", "DELETED a@31"}, 31},
+		{
+			"a removal has its own version where it is known",
+			[][]change{{{id: "a", index: 30}}, {{id: "-a", index: 40}}},
+			[]string{"ADDED a@30", "DELETED a@40"},
+			40,
+		},
+		{
+			"what is read late does not bring back what is gone",
+			[][]change{{{id: "a", index: 30}}, {{id: "-a"}}, {{id: "a", index: 30}}},
+			[]string{"ADDED a@30", "DELETED a@31"},
+			31,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -296,7 +313,7 @@ func TestPrivateView(t *testing.T) {
 	first := private.Revision()
 	put("two", "Second")
 	second := private.Revision()
-	if !(own < first && first < second) {
+	if own >= first || first >= second {
 		t.Errorf("the Events' revisions are %d, %d, %d", own, first, second)
 	}
 	if got := b.m.Revision(); got != before {
@@ -346,10 +363,9 @@ func TestClaims(t *testing.T) {
 			m.apply([]change{c})
 		}
 		names := func() string {
-			list, _ := view.all("default")
 			var names []string
-			for _, e := range list {
-				names = append(names, e.key.Name+"="+e.group.ID[:1])
+			for k, e := range view.entries {
+				names = append(names, k.Name+"="+e.group.ID[:1])
 			}
 			slices.Sort(names)
 			return strings.Join(names, " ")
@@ -375,7 +391,7 @@ func TestClaimOfOurs(t *testing.T) {
 	ours := map[string]string{translate.LabelObject: "{}", translate.LabelKind: "Deployment", translate.LabelName: "web"}
 	m.apply([]change{aService("docker00", "web", "", 10, time.Unix(1000, 0), nil), aService("ours0000", "default_web", "", 11, time.Unix(2000, 0), ours)})
 	id := translate.Identity{Kind: "Deployment", Namespace: "default", Name: "web"}
-	w := world{m}
+	w := m.world()
 	if got := w.Name(id, "ours0000"); got != "web" {
 		t.Errorf("ours is %s", got)
 	}
@@ -477,7 +493,10 @@ func TestReadersWhileWritten(t *testing.T) {
 			w.Stop()
 		},
 		func() {
-			for _, e := range func() []*entry { l, _ := deployments.all(""); return l }() {
+			b.m.mu.RLock()
+			entries := slices.Collect(maps.Values(deployments.entries))
+			b.m.mu.RUnlock()
+			for _, e := range entries {
 				_ = e.object.DeepCopyObject()
 			}
 		},
@@ -485,7 +504,7 @@ func TestReadersWhileWritten(t *testing.T) {
 			b.m.mu.RLock()
 			defer b.m.mu.RUnlock()
 			for id := range b.m.services {
-				_ = world{b.m}.Workload(id).Object
+				_ = b.m.world().Workload(id).Object
 			}
 		},
 	}

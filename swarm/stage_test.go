@@ -133,11 +133,11 @@ func follow(t *testing.T, m *Mirror, e *Engine) {
 }
 
 // testSealer seals with a key of zeros.
-func testSealer(t testing.TB) Sealer {
-	t.Helper()
+func testSealer(tb testing.TB) Sealer {
+	tb.Helper()
 	s, err := NewSealer(make([]byte, 32))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -283,6 +283,7 @@ func (p *pods) increaseRV(context.Context, *testing.T) int64 {
 
 // compact forgets what happened up to a revision. As in etcd, that takes a revision itself.
 func (p *pods) compact(ctx context.Context, t *testing.T, resourceVersion string) {
+	t.Helper()
 	rev, err := p.versioner.ParseResourceVersion(resourceVersion)
 	if err != nil {
 		t.Fatal(err)
@@ -312,8 +313,8 @@ func (p *pods) storedVersionless(ctx context.Context, t *testing.T, key string) 
 	if err := json.Unmarshal([]byte(c.Spec.Labels[translate.LabelObject])[len(podPrefix):], pod); err != nil {
 		t.Fatal(err)
 	}
-	if pod.ResourceVersion != "" || pod.SelfLink != "" {
-		t.Errorf("the Swarm holds resourceVersion %q, selfLink %q", pod.ResourceVersion, pod.SelfLink)
+	if pod.ResourceVersion != "" || pod.SelfLink != "" { //nolint:staticcheck // clients may still send it
+		t.Errorf("the Swarm holds resourceVersion %q, selfLink %q", pod.ResourceVersion, pod.SelfLink) //nolint:staticcheck // see above
 	}
 }
 
@@ -362,6 +363,7 @@ func newCached(t *testing.T, p *pods, keyOf func(string, runtime.Object) (string
 
 // compact forgets, and waits until the cache has as well.
 func (c *cached) compact(ctx context.Context, t *testing.T, resourceVersion string) {
+	t.Helper()
 	c.pods.compact(ctx, t, resourceVersion)
 	eventually(t, func() string {
 		if have := c.CompactRevision(); have != c.pods.CompactRevision() {

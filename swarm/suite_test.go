@@ -39,12 +39,12 @@ type trial struct {
 // both is for what needs nothing but a store.
 func both(run func(context.Context, *testing.T, storage.Interface)) trial {
 	return trial{
-		store: func(ctx context.Context, t *testing.T, p *pods) { run(ctx, t, p) },
-		cache: func(ctx context.Context, t *testing.T, c *cached) { run(ctx, t, c) },
+		store: func(ctx context.Context, t *testing.T, p *pods) { t.Helper(); run(ctx, t, p) },
+		cache: func(ctx context.Context, t *testing.T, c *cached) { t.Helper(); run(ctx, t, c) },
 	}
 }
 
-var corrupt = errors.New("bits flipped")
+var errCorrupt = errors.New("bits flipped")
 
 // The cache hands writes, reads without a version and pages on to the store, and answers the rest itself.
 func noCalls(*testing.T, uint64, uint64) {}
@@ -52,9 +52,11 @@ func noCalls(*testing.T, uint64, uint64) {}
 var trials = map[string]trial{
 	"RunTestCreate": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestCreate(ctx, t, p, p.storedVersionless)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestCreate(ctx, t, c, c.pods.storedVersionless)
 		},
 	},
@@ -72,25 +74,31 @@ var trials = map[string]trial{
 	"RunTestPreconditionalDeleteWithOnlySuggestionPass": both(storagetesting.RunTestPreconditionalDeleteWithOnlySuggestionPass),
 	"RunTestList": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestList(ctx, t, p, p.compact, false, nil)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestList(ctx, t, c, c.compact, true, c.lists)
 		},
 	},
 	"RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError(ctx, t, p, p.setFailing)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError(ctx, t, c, c.pods.setFailing)
 		},
 	},
 	"RunTestDeleteExpectedTransformOrDecodeError": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestDeleteExpectedTransformOrDecodeError(ctx, t, p, p.setFailing)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestDeleteExpectedTransformOrDecodeError(ctx, t, c, c.pods.setFailing)
 		},
 	},
@@ -99,24 +107,29 @@ var trials = map[string]trial{
 	}),
 	"RunTestConsistentList": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestConsistentList(ctx, t, p, p.increaseRV, false, true, false)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestConsistentList(ctx, t, c, c.pods.increaseRV, true, true, true)
 		},
 	},
 	"RunTestGetListNonRecursive": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestGetListNonRecursive(ctx, t, p.increaseRV, p)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestGetListNonRecursive(ctx, t, c.pods.increaseRV, c)
 		},
 	},
 	"RunTestGetListRecursivePrefix": both(storagetesting.RunTestGetListRecursivePrefix),
 	"RunTestGetListWithoutErrorAggregation": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
-			storagetesting.RunTestGetListWithoutErrorAggregation(ctx, t, p, corrupt)
+			t.Helper()
+			storagetesting.RunTestGetListWithoutErrorAggregation(ctx, t, p, errCorrupt)
 		},
 	},
 	"RunTestListContinuation": both(func(ctx context.Context, t *testing.T, s storage.Interface) {
@@ -130,11 +143,13 @@ var trials = map[string]trial{
 	}),
 	"RunTestListInconsistentContinuation": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestListInconsistentContinuation(ctx, t, p, p.compact)
 		},
 	},
 	"RunTestGuaranteedUpdate": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestGuaranteedUpdate(ctx, t, named{p, p}, p.storedVersionless)
 		},
 	},
@@ -142,6 +157,7 @@ var trials = map[string]trial{
 	"RunTestGuaranteedUpdateWithSuggestionAndConflict": both(storagetesting.RunTestGuaranteedUpdateWithSuggestionAndConflict),
 	"RunTestTransformationFailure": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestTransformationFailure(ctx, t, p)
 		},
 	},
@@ -152,16 +168,19 @@ var trials = map[string]trial{
 	"RunTestNamespaceScopedList": both(storagetesting.RunTestNamespaceScopedList),
 	"RunTestCompactRevision": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			p.sinceEver()
 			storagetesting.RunTestCompactRevision(ctx, t, p, p.increaseRV, p.compact)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestCompactRevision(ctx, t, c, c.pods.increaseRV, c.compact)
 		},
 	},
 	"RunTestKeySchema": {
 		store: func(ctx context.Context, t *testing.T, p *pods) { storagetesting.RunTestKeySchema(ctx, t, named{p, p}) },
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestKeySchema(ctx, t, named{c, c.pods})
 		},
 	},
@@ -169,6 +188,7 @@ var trials = map[string]trial{
 	"RunTestWatch": both(storagetesting.RunTestWatch),
 	"RunTestWatchFromZero": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestWatchFromZero(ctx, t, p, p.compact)
 		},
 	},
@@ -185,20 +205,24 @@ var trials = map[string]trial{
 	"RunTestNamespaceScopedWatch":               both(storagetesting.RunTestNamespaceScopedWatch),
 	"RunTestWatchDispatchBookmarkEvents": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunTestWatchDispatchBookmarkEvents(ctx, t, p, false)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestWatchDispatchBookmarkEvents(ctx, t, c, true)
 		},
 	},
 	"RunTestOptionalWatchBookmarksWithCorrectResourceVersion": {
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunTestOptionalWatchBookmarksWithCorrectResourceVersion(ctx, t, c)
 		},
 	},
 	"RunSendInitialEventsBackwardCompatibility": both(storagetesting.RunSendInitialEventsBackwardCompatibility),
 	"RunWatchSemantics": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			p.sinceEver()
 			storagetesting.RunWatchSemantics(ctx, t, p)
 		},
@@ -207,15 +231,18 @@ var trials = map[string]trial{
 	},
 	"RunWatchSemanticInitialEventsExtended": {
 		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
 			storagetesting.RunWatchSemanticInitialEventsExtended(ctx, t, p)
 		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunWatchSemanticInitialEventsExtended(ctx, t, seen{c})
 		},
 	},
 	"RunWatchListMatchSingle": {
 		store: func(ctx context.Context, t *testing.T, p *pods) { storagetesting.RunWatchListMatchSingle(ctx, t, p) },
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
 			storagetesting.RunWatchListMatchSingle(ctx, t, seen{c})
 		},
 	},

@@ -75,6 +75,11 @@ func (s *Store) tryOnce(
 	if plan.Commit.Empty() && len(plan.Before) == 0 || s.view.m.unchanged(plan.Commit) {
 		return true, copyInto(e.object.DeepCopyObject(), out)
 	}
+	return s.commit(ctx, key, k, plan, updated, out)
+}
+
+// commit does the plan of an update; done is false when another was faster.
+func (s *Store) commit(ctx context.Context, key string, k translate.Key, plan translate.Plan, updated, out runtime.Object) (done bool, err error) {
 	id, err := s.engine.run(ctx, s.view.m, plan)
 	switch {
 	case errors.Is(err, errStale):
@@ -126,5 +131,5 @@ func (s *Store) planUpdate(e *entry, updated runtime.Object) (translate.Plan, er
 	if s.view.outdated(e) {
 		return translate.Plan{}, errStale
 	}
-	return s.view.lens.Put(world{s.view.m}, e.group, old, object)
+	return s.view.lens.Put(s.view.m.world(), e.group, old, object)
 }

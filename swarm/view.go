@@ -89,7 +89,7 @@ func (v *View) refresh(touched dirty) []event {
 }
 
 func (v *View) refreshGroup(g translate.Group) []event {
-	found := v.lens.Get(world{v.m}, g)
+	found := v.lens.Get(v.m.world(), g)
 	before := v.groups[g]
 	was := make(map[translate.Key]*entry, len(before))
 	for _, e := range before {
@@ -275,17 +275,4 @@ func (v *View) find(key translate.Key) *entry {
 	v.m.mu.RLock()
 	defer v.m.mu.RUnlock()
 	return v.entries[key]
-}
-
-// all returns the entries in the order of their keys, and the revision at which that is so.
-func (v *View) all(namespace string) ([]*entry, uint64) {
-	v.m.mu.RLock()
-	defer v.m.mu.RUnlock()
-	list := make([]*entry, 0, len(v.entries))
-	for k, e := range v.entries {
-		if namespace == "" || k.Namespace == namespace {
-			list = append(list, e)
-		}
-	}
-	return list, v.revision()
 }

@@ -124,12 +124,11 @@ func (w *watcher) deliverable(q queued) []watch.Event {
 	}
 	had := ev.old != nil && ev.old.object != nil && w.matches(ev.old.object)
 	has := ev.kind != watch.Deleted && w.matches(ev.now.object)
-	out := ev.now.object.DeepCopyObject()
-	switch {
+	switch { // objects are shared: an entry is replaced, never changed, and a watch cache changes nothing
 	case had && has:
-		return []watch.Event{{Type: watch.Modified, Object: out}}
+		return []watch.Event{{Type: watch.Modified, Object: ev.now.object}}
 	case has:
-		return []watch.Event{{Type: watch.Added, Object: out}}
+		return []watch.Event{{Type: watch.Added, Object: ev.now.object}}
 	case had:
 		gone := ev.old.object.DeepCopyObject()
 		if err := w.view.versioner.UpdateObject(gone, ev.now.rev); err != nil {

@@ -13,9 +13,14 @@ import (
 )
 
 // world is the mirror as lenses see it. Its user holds the mirror's lock.
-type world struct{ m *Mirror }
+type world struct {
+	m *Mirror
+	Sealer
+}
 
 var _ translate.World = world{}
+
+func (m *Mirror) world() world { return world{m, m.Sealer} }
 
 // Workload implements translate.World. Parsing is done once a version; more than one reader may do it at
 // the same time, to the same result.
@@ -181,12 +186,3 @@ func (w world) NativeSecret(namespace, name, key string) string {
 	}
 	return ""
 }
-
-// Seal implements translate.World.
-func (w world) Seal(plain []byte, about string) (string, error) { return w.m.Sealer.Seal(plain, about) }
-
-// Open implements translate.World.
-func (w world) Open(sealed, about string) ([]byte, error) { return w.m.Sealer.Open(sealed, about) }
-
-// Digest implements translate.Sources.
-func (w world) Digest(data []byte) string { return w.m.Sealer.Digest(data) }

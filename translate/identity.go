@@ -84,7 +84,9 @@ func (id Identity) DocumentName() string {
 	if id.Namespace == "" {
 		name = "skep." + strings.ToLower(id.Kind) + ".." + id.Name
 	}
-	return fit(name, notInConfigName.ReplaceAllString(name, "-"), maxConfigName)
+	// Swarm compares names without regard to case, and they end in a letter or digit. RBAC's need not.
+	clean := strings.TrimRight(strings.ToLower(notInConfigName.ReplaceAllString(name, "-")), "-_.")
+	return fit(name, clean, maxConfigName)
 }
 
 // fit returns clean where it still is the name and short enough, else its beginning and the name's hash.

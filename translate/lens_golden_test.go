@@ -30,7 +30,7 @@ type happening struct {
 	Node    *swarm.Node
 	Config  *swarm.Config
 	Secret  *swarm.Secret
-	// Gone is the ID of a service or task that was removed.
+	// Gone is the ID of a task, or the name of a service, that was removed.
 	Gone string
 	// Patch and Delete name an object as kubectl does, <kind>/<name> or <kind>/<namespace>/<name>.
 	Patch, Delete string
@@ -51,7 +51,7 @@ type stage struct {
 	lens Lens
 	out  strings.Builder
 	show string
-	// about is what the last document is the step to; earlier steps are not told.
+	// last says that this is the last document: earlier ones are not told.
 	last bool
 }
 
@@ -216,30 +216,6 @@ func (s *stage) patch(what string, with json.RawMessage) {
 	s.finish(plan, err)
 }
 
-// update does what docker service update does.
-func (s *stage) update(name string, with json.RawMessage) {
-	s.t.Helper()
-	for id, service := range s.services {
-		if service.Spec.Name != name {
-			continue
-		}
-		doc, err := json.Marshal(service.Spec)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if doc, err = jsonpatch.MergePatch(doc, with); err != nil {
-			s.t.Fatal(err)
-		}
-		var spec swarm.ServiceSpec
-		if err := json.Unmarshal(doc, &spec); err != nil {
-			s.t.Fatal(err)
-		}
-		s.run(s.t, Plan{Commit: Step{Group: GroupService, ID: id, Version: service.Version, Service: &spec}})
-		return
-	}
-	s.t.Fatalf("no service %s", name)
-}
-
 // finish tells the plan and does it.
 func (s *stage) finish(plan Plan, err error) {
 	s.t.Helper()
@@ -276,79 +252,6 @@ func (s *stage) keep(events []*corev1.Event) {
 			about := strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
 			fmt.Fprintf(&s.out, "%sevent\n%s %s %s: %s\n", goldenLine, e.Type, e.Reason, about, e.Message)
 		}
-	}
-}
-
-// docker makes the Swarm what Docker's tools or its nodes made it.
-func (s *stage) docker(h happening) {
-	s.t.Helper()
-	version, made := swarm.Version{Index: s.index}, testNow.Add(-time.Hour)
-	fill := func(m *swarm.Meta, have bool, was swarm.Meta) {
-		m.Version = version
-		switch {
-		case have && m.CreatedAt.IsZero():
-			m.CreatedAt = was.CreatedAt
-		case m.CreatedAt.IsZero():
-			m.CreatedAt = made
-		}
-		if m.UpdatedAt.IsZero() {
-			m.UpdatedAt = s.now
-		}
-	}
-	if v := h.Service; v != nil {
-		fillIn(s.t, &v.Spec.TaskTemplate)
-		was := s.services[v.ID]
-		if was != nil {
-			fill(&v.Meta, true, was.Meta)
-			v.PreviousSpec = &was.Spec
-		}
-		fill(&v.Meta, false, swarm.Meta{})
-		before := s.workload(v.ID)
-		s.services[v.ID] = v
-		s.keep(ServiceEvents(before, s.Workload(v.ID)))
-	}
-	if v := h.Node; v != nil {
-		was := s.nodes[v.ID]
-		if was != nil {
-			fill(&v.Meta, true, was.Meta)
-		}
-		fill(&v.Meta, false, swarm.Meta{})
-		s.nodes[v.ID] = v
-		s.keep(NodeEvents(s, was, v))
-	}
-	if v := h.Task; v != nil {
-		was := s.tasks[v.ID]
-		if was != nil {
-			fill(&v.Meta, true, was.Meta)
-			v.ServiceID, v.Spec = was.ServiceID, was.Spec
-		}
-		fill(&v.Meta, false, swarm.Meta{})
-		if v.ServiceID == "" {
-			for id, service := range s.services {
-				v.ServiceID = id
-				if v.Spec.ContainerSpec == nil {
-					v.Spec = *copyOf(s.t, &service.Spec.TaskTemplate)
-				}
-			}
-		}
-		s.tasks[v.ID] = v
-		s.keep(TaskEvents(s, was, v))
-	}
-	if v := h.Config; v != nil {
-		fill(&v.Meta, false, swarm.Meta{})
-		s.configs[v.ID] = v
-	}
-	if v := h.Secret; v != nil {
-		fill(&v.Meta, false, swarm.Meta{})
-		s.secrets[v.ID] = v
-	}
-	if t := s.tasks[h.Gone]; t != nil {
-		delete(s.tasks, h.Gone)
-		s.keep(TaskEvents(s, t, nil))
-	}
-	if v := s.services[h.Gone]; v != nil {
-		s.gone[h.Gone] = v
-		delete(s.services, h.Gone)
 	}
 }
 

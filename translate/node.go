@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -164,6 +165,9 @@ func (Nodes) Put(w World, g Group, old, object Object) (Plan, error) {
 			"a node joins with \"docker swarm join\"; \"docker swarm join-token worker\" prints the command")}
 	}
 	was, node := old.(*corev1.Node), object.DeepCopyObject().(*corev1.Node)
+	if err := checkNodeLabels(n, was, node); err != nil {
+		return Plan{}, err
+	}
 	spec := n.Spec
 	if was.Spec.Unschedulable != node.Spec.Unschedulable {
 		spec.Availability = swarm.NodeAvailabilityActive
@@ -180,8 +184,9 @@ func (Nodes) Put(w World, g Group, old, object Object) (Plan, error) {
 			delete(spec.Labels, k)
 		}
 	}
+	derived := derivedNodeLabels(n)
 	for k, v := range node.Labels {
-		if derivedNodeLabels(n)[k] != v && !reservedLabel(k) {
+		if says, ok := derived[k]; (!ok || says != v) && !reservedLabel(k) {
 			spec.Labels[k] = v
 		}
 	}
@@ -193,6 +198,25 @@ func (Nodes) Put(w World, g Group, old, object Object) (Plan, error) {
 	}
 	spec.Labels[LabelObject] = doc
 	return Plan{Commit: Step{Group: GroupNode, ID: n.ID, Version: n.Version, Node: &spec}}, nil
+}
+
+// checkNodeLabels refuses labels that Get would not give back.
+func checkNodeLabels(n *swarm.Node, was, node *corev1.Node) error {
+	derived := derivedNodeLabels(n)
+	for _, k := range slices.Sorted(maps.Keys(node.Labels)) {
+		v := node.Labels[k]
+		if old, ok := was.Labels[k]; ok && old == v {
+			continue
+		}
+		at := field.NewPath("metadata", "labels").Key(k)
+		if says, ok := derived[k]; ok && says != v {
+			return Refusal{field.Forbidden(at, fmt.Sprintf("Swarm says that this is %q; use a label of another name", says))}
+		}
+		if reservedLabel(k) {
+			return Refusal{field.Forbidden(at, "labels of skep.* and com.docker.* are skep's and Docker's own; use another name")}
+		}
+	}
+	return nil
 }
 
 // Remove implements Lens. Swarm removes a node that is down, and says so otherwise.

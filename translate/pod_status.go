@@ -44,7 +44,7 @@ func podPhase(pod *corev1.Pod, in instance) corev1.PodPhase {
 	case swarm.TaskStateRunning:
 		return corev1.PodRunning
 	case swarm.TaskStateComplete:
-		if pod.Spec.RestartPolicy == corev1.RestartPolicyAlways && !in.ended {
+		if pod.Spec.RestartPolicy == corev1.RestartPolicyAlways && wanted(in.task) {
 			return corev1.PodRunning
 		}
 		return corev1.PodSucceeded

@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
-	"k8s.io/apimachinery/pkg/util/validation"
 	appsdefaults "k8s.io/kubernetes/pkg/apis/apps/v1"
 	batchdefaults "k8s.io/kubernetes/pkg/apis/batch/v1"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
@@ -315,132 +313,18 @@ func encodeObject(object Object) (string, error) {
 		return "", fmt.Errorf("encode %T: %w", object, err)
 	}
 	text := string(doc)
-	for _, none := range []string{`,"status":{}`, `,"status":{"replicas":0}`} {
-		text = strings.Replace(text, none, "", 1)
+	for _, none := range []any{struct{}{}, appsv1.ReplicaSetStatus{}, corev1.NodeStatus{}} {
+		status, err := json.Marshal(none)
+		if err != nil {
+			return "", fmt.Errorf("encode %T: %w", none, err)
+		}
+		text = strings.Replace(text, `,"status":`+string(status), "", 1)
 	}
 	return text, nil
 }
 
 // sameTemplate compares templates by meaning.
 func sameTemplate(a, b *corev1.PodTemplateSpec) bool { return equality.Semantic.DeepEqual(a, b) }
-
-// serviceFacets are the parts of a service beside its task template.
-var serviceFacets = []facet[swarm.ServiceSpec, Object]{
-	{
-		name: "service-labels", // not the task's, which Seen holds as well
-		at:   func(s *swarm.ServiceSpec) any { return labelPairs(userLabels(s.Labels)) },
-		get:  getServiceLabels,
-	},
-	{
-		name: "replicas",
-		at: func(s *swarm.ServiceSpec) any {
-			if n := replicasOf(s); n != nil {
-				return strconv.FormatUint(*n, 10)
-			}
-			return nil
-		},
-		get: getReplicas,
-	},
-	{
-		name: "strategy",
-		at:   func(s *swarm.ServiceSpec) any { return pace(s.UpdateConfig) },
-		get:  getStrategy,
-	},
-}
-
-func replicasOf(s *swarm.ServiceSpec) *uint64 {
-	switch {
-	case s.Mode.Replicated != nil:
-		return s.Mode.Replicated.Replicas
-	case s.Mode.ReplicatedJob != nil:
-		return s.Mode.ReplicatedJob.TotalCompletions
-	}
-	return nil
-}
-
-func getReplicas(s *swarm.ServiceSpec, object *Object) {
-	n := replicasOf(s)
-	if n == nil {
-		return
-	}
-	count := int32(min(*n, 1<<31-1))
-	switch o := (*object).(type) {
-	case *appsv1.Deployment:
-		o.Spec.Replicas = &count
-	case *appsv1.ReplicaSet:
-		o.Spec.Replicas = &count
-	case *batchv1.Job:
-		o.Spec.Completions = &count
-	}
-}
-
-// userLabels are the labels of a Swarm object that are neither skep's nor Docker's.
-func userLabels(labels map[string]string) map[string]string {
-	user := map[string]string{}
-	for k, v := range labels {
-		if !reservedLabel(k) {
-			user[k] = v
-		}
-	}
-	return user
-}
-
-// labelPairs are labels as a list: an empty value is not the same as no label.
-func labelPairs(labels map[string]string) []string {
-	pairs := make([]string, 0, len(labels))
-	for k, v := range labels {
-		pairs = append(pairs, k+"="+v)
-	}
-	slices.Sort(pairs)
-	return pairs
-}
-
-func reservedLabel(key string) bool {
-	return strings.HasPrefix(key, "skep.") || strings.HasPrefix(key, "com.docker.")
-}
-
-// getServiceLabels shows Swarm labels as labels where Kubernetes allows them, else in an annotation.
-func getServiceLabels(s *swarm.ServiceSpec, object *Object) {
-	meta := objectMeta(*object)
-	var rest map[string]string
-	meta.Labels, rest = splitLabels(userLabels(s.Labels))
-	meta.Annotations = maps.Clone(meta.Annotations)
-	delete(meta.Annotations, AnnotationSwarmLabels)
-	if len(rest) > 0 {
-		doc, err := json.Marshal(rest)
-		if err == nil {
-			metav1.SetMetaDataAnnotation(meta, AnnotationSwarmLabels, string(doc))
-		}
-	}
-}
-
-// splitLabels parts what Kubernetes allows as labels from the rest.
-func splitLabels(labels map[string]string) (valid, rest map[string]string) {
-	for k, v := range labels {
-		to := &rest
-		if len(validation.IsQualifiedName(k)) == 0 && len(validation.IsValidLabelValue(v)) == 0 {
-			to = &valid
-		}
-		if *to == nil {
-			*to = map[string]string{}
-		}
-		(*to)[k] = v
-	}
-	return valid, rest
-}
-
-// putServiceLabels is the other direction.
-func putServiceLabels(object Object) map[string]string {
-	labels := map[string]string{}
-	if doc, ok := object.GetAnnotations()[AnnotationSwarmLabels]; ok {
-		rest := map[string]string{}
-		if json.Unmarshal([]byte(doc), &rest) == nil {
-			maps.Copy(labels, userLabels(rest))
-		}
-	}
-	maps.Copy(labels, userLabels(object.GetLabels()))
-	return labels
-}
 
 // owner is the reference that a dependent has to its controller.
 func owner(apiVersion, kind, name string, uid types.UID) metav1.OwnerReference {

@@ -2,6 +2,9 @@ package translate
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -270,5 +273,40 @@ func lawServiceShown(t *testing.T, seed int64) {
 	}
 	if w.snapshot(t) != before {
 		t.Errorf("seed %d: reading changed the Swarm", seed)
+	}
+}
+
+// TestSecretIsSealed: the clear text of a Secret is nowhere in what is sent to Swarm.
+func TestSecretIsSealed(t *testing.T) {
+	w, lens := newWorld(), lensOf(t, "Secret")
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "keys"}, Data: map[string][]byte{"token": []byte("s3cr3t-value")}}
+	secret.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: `{"stringData":{"token":"s3cr3t-value"}}`}
+	defaultObject(named(t, secret, "Secret"))
+	for _, data := range []string{"s3cr3t-value", "s3cr3t-other"} {
+		next := secret.DeepCopy()
+		next.Data["token"] = []byte(data)
+		var old Object
+		g := Group{Kind: GroupConfig}
+		if f := w.get(t, lens, KeyOf(secret)); f != nil {
+			old, g = f.object, f.group
+		}
+		plan, err := w.put(t, lens, g, old, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := json.Marshal(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels := fmt.Sprint(plan.Commit.Config.Labels, string(plan.Commit.Config.Data))
+		for _, clear := range []string{"s3cr3t", base64.StdEncoding.EncodeToString([]byte(data))} {
+			if strings.Contains(string(doc), clear) || strings.Contains(labels, clear) {
+				t.Errorf("%q is in the plan", clear)
+			}
+		}
+		w.run(t, plan)
+		if got := w.get(t, lens, KeyOf(secret)).object.(*corev1.Secret); string(got.Data["token"]) != data {
+			t.Errorf("%q is read back", got.Data)
+		}
 	}
 }

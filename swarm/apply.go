@@ -1,0 +1,335 @@
+package swarm
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/docker/docker/api/types/swarm"
+
+	"skep/translate"
+)
+
+// applyOne puts one change into the maps and returns its version index.
+func (m *Mirror) applyOne(c change, touched dirty) uint64 {
+	if c.kind != kindTask && m.isLate(c) {
+		return 0
+	}
+	switch c.kind {
+	case translate.GroupService:
+		return m.applyService(c, touched)
+	case kindTask:
+		return m.applyTask(c, touched)
+	case translate.GroupNode:
+		return m.applyNode(c, touched)
+	case translate.GroupConfig:
+		return m.applyConfig(c, touched)
+	case translate.GroupSecret:
+		return m.applySecret(c, touched)
+	case kindNetwork:
+		return m.applyNetwork(c, touched)
+	default:
+		return 0
+	}
+}
+
+// isLate says whether a change was overtaken by its object's removal: who reads one object by itself may come
+// after the feed. Swarm never gives an ID twice.
+func (m *Mirror) isLate(c change) bool {
+	if c.object == nil {
+		m.removed.Add(c.id, struct{}{})
+		return false
+	}
+	return m.removed.Contains(c.id)
+}
+
+// removedMax is how many removals are remembered.
+const removedMax = 4096
+
+func (m *Mirror) applyService(c change, touched dirty) uint64 {
+	old := m.services[c.id]
+	s, _ := c.object.(*swarm.Service)
+	if s != nil && old != nil && s.Version.Index <= old.Version.Index {
+		return 0
+	}
+	touched.add(translate.GroupService, c.id)
+	before := m.workloads[c.id]
+	delete(m.workloads, c.id)
+	if old != nil {
+		m.unclaim(translate.ServiceIdentity(&old.Spec), c.id, touched)
+		m.leaveStack(old.Spec.Labels, c.id, touched)
+	}
+	if s == nil {
+		delete(m.services, c.id)
+		if old != nil && len(m.tasks[c.id]) > 0 {
+			m.gone[c.id] = old
+		}
+		return c.index
+	}
+	m.services[c.id] = s
+	delete(m.gone, c.id)
+	m.claim(translate.ServiceIdentity(&s.Spec), claim{c.id, s.Spec.Labels[translate.LabelObject] != "", s.CreatedAt}, touched)
+	m.joinStack(s.Spec.Labels, c.id, s.Meta, touched)
+	if old == nil || before != nil {
+		m.events.note(observed{service: s, before: before})
+	}
+	return s.Version.Index
+}
+
+func (m *Mirror) applyTask(c change, touched dirty) uint64 {
+	service := m.taskOf[c.id]
+	old := m.tasks[service][c.id]
+	t, _ := c.object.(*swarm.Task)
+	if t == nil {
+		if old == nil {
+			return 0
+		}
+		m.events.note(observed{oldTask: old})
+		delete(m.taskOf, c.id)
+		delete(m.tasks[service], c.id)
+		touched.add(translate.GroupService, service)
+		if len(m.tasks[service]) == 0 {
+			delete(m.tasks, service)
+			if _, ok := m.gone[service]; ok {
+				delete(m.gone, service)
+				delete(m.workloads, service)
+			}
+		}
+		return c.index
+	}
+	if old != nil && t.Version.Index <= old.Version.Index || t.ServiceID == "" {
+		return 0
+	}
+	if m.tasks[t.ServiceID] == nil {
+		m.tasks[t.ServiceID] = map[string]*swarm.Task{}
+	}
+	if old != nil {
+		t.Spec = old.Spec // a task's spec never changes: share it
+	}
+	m.tasks[t.ServiceID][c.id] = t
+	m.taskOf[c.id] = t.ServiceID
+	touched.add(translate.GroupService, t.ServiceID)
+	m.events.note(observed{oldTask: old, task: t})
+	return t.Version.Index
+}
+
+func (m *Mirror) applyNode(c change, touched dirty) uint64 {
+	old := m.nodes[c.id]
+	n, _ := c.object.(*swarm.Node)
+	if n != nil && old != nil && n.Version.Index <= old.Version.Index {
+		return 0
+	}
+	touched.add(translate.GroupNode, c.id)
+	if old != nil {
+		m.unclaim(translate.NodeIdentity(old), c.id, touched)
+	}
+	if n == nil {
+		delete(m.nodes, c.id)
+		return c.index
+	}
+	m.nodes[c.id] = n
+	m.claim(translate.NodeIdentity(n), claim{id: c.id, created: n.CreatedAt}, touched)
+	if old == nil || old.Status != n.Status || old.Description.Hostname != n.Description.Hostname {
+		for id, tasks := range m.tasks { // Pods show their node's name and address
+			for _, t := range tasks {
+				if t.NodeID == c.id {
+					touched.add(translate.GroupService, id)
+					break
+				}
+			}
+		}
+	}
+	m.events.note(observed{oldNode: old, node: n})
+	return n.Version.Index
+}
+
+func (m *Mirror) applyConfig(c change, touched dirty) uint64 {
+	old := m.configs[c.id]
+	n, _ := c.object.(*swarm.Config)
+	if n != nil && old != nil && n.Version.Index <= old.Version.Index {
+		return 0
+	}
+	touched.add(translate.GroupConfig, c.id)
+	if old != nil {
+		m.leaveConfig(old, touched)
+	}
+	if n == nil {
+		delete(m.configs, c.id)
+		return c.index
+	}
+	m.configs[c.id] = n
+	if n.Spec.Labels[translate.LabelMaterial] == labelledMark {
+		maps.Copy(touched, m.overdue)
+		clear(m.overdue)
+	}
+	if owner := n.Spec.Labels[translate.LabelOwner]; owner != "" {
+		if m.owned[owner] == nil {
+			m.owned[owner] = map[string]*swarm.Config{}
+		}
+		m.owned[owner][c.id] = n
+		touched.add(translate.GroupService, owner)
+	} else {
+		m.claim(translate.ConfigIdentity(n.Spec.Annotations, "ConfigMap"),
+			claim{c.id, n.Spec.Labels[translate.LabelKind] != "", n.CreatedAt}, touched)
+	}
+	if n.Spec.Labels[translate.LabelMaterial] == "" {
+		m.joinStack(n.Spec.Labels, c.id, n.Meta, touched)
+	}
+	return n.Version.Index
+}
+
+func (m *Mirror) leaveConfig(old *swarm.Config, touched dirty) {
+	m.leaveStack(old.Spec.Labels, old.ID, touched)
+	owner := old.Spec.Labels[translate.LabelOwner]
+	if owner == "" {
+		m.unclaim(translate.ConfigIdentity(old.Spec.Annotations, "ConfigMap"), old.ID, touched)
+		return
+	}
+	delete(m.owned[owner], old.ID)
+	if len(m.owned[owner]) == 0 {
+		delete(m.owned, owner)
+	}
+	touched.add(translate.GroupService, owner)
+}
+
+func (m *Mirror) applySecret(c change, touched dirty) uint64 {
+	old := m.secrets[c.id]
+	n, _ := c.object.(*swarm.Secret)
+	if n != nil && old != nil && n.Version.Index <= old.Version.Index {
+		return 0
+	}
+	touched.add(translate.GroupSecret, c.id)
+	if old != nil {
+		m.leaveStack(old.Spec.Labels, c.id, touched)
+		m.unclaim(translate.ConfigIdentity(old.Spec.Annotations, "Secret"), c.id, touched)
+	}
+	if n == nil {
+		delete(m.secrets, c.id)
+		return c.index
+	}
+	m.secrets[c.id] = n
+	m.claim(translate.ConfigIdentity(n.Spec.Annotations, "Secret"), claim{id: c.id, created: n.CreatedAt}, touched)
+	if n.Spec.Labels[translate.LabelMaterial] == "" {
+		m.joinStack(n.Spec.Labels, c.id, n.Meta, touched)
+	}
+	return n.Version.Index
+}
+
+func (m *Mirror) applyNetwork(c change, touched dirty) uint64 {
+	if old, ok := m.networks[c.id]; ok {
+		m.leaveStack(old.Labels, c.id, touched)
+	}
+	n, ok := c.object.(Network)
+	if !ok {
+		delete(m.networks, c.id)
+		return c.index
+	}
+	m.networks[c.id] = n
+	m.joinStack(n.Labels, c.id, swarm.Meta{CreatedAt: n.Created}, touched)
+	return c.index
+}
+
+// claim enters an object for an identity; who else claims it may get another name by that.
+func (m *Mirror) claim(id translate.Identity, c claim, touched dirty) {
+	list := append(m.claims[id], c)
+	slices.SortFunc(list, func(a, b claim) int {
+		switch {
+		case a.ours != b.ours && a.ours:
+			return -1
+		case a.ours != b.ours:
+			return 1
+		case !a.created.Equal(b.created):
+			return a.created.Compare(b.created)
+		}
+		return cmp.Compare(a.id, b.id)
+	})
+	m.claims[id] = list
+	m.touchClaims(list, touched)
+}
+
+func (m *Mirror) unclaim(id translate.Identity, swarmID string, touched dirty) {
+	list := slices.DeleteFunc(slices.Clone(m.claims[id]), func(c claim) bool { return c.id == swarmID })
+	if len(list) == 0 {
+		delete(m.claims, id)
+		return
+	}
+	m.claims[id] = list
+	m.touchClaims(list, touched)
+}
+
+// touchClaims has everything that claims an identity looked at again: its name depends on the others.
+func (m *Mirror) touchClaims(list []claim, touched dirty) {
+	for _, c := range list {
+		delete(m.workloads, c.id)
+		m.touchID(c.id, touched)
+	}
+}
+
+func (m *Mirror) touchID(id string, touched dirty) {
+	if _, ok := m.services[id]; ok {
+		touched.add(translate.GroupService, id)
+	}
+	if _, ok := m.configs[id]; ok {
+		touched.add(translate.GroupConfig, id)
+	}
+	if _, ok := m.secrets[id]; ok {
+		touched.add(translate.GroupSecret, id)
+	}
+	if _, ok := m.nodes[id]; ok {
+		touched.add(translate.GroupNode, id)
+	}
+}
+
+func (m *Mirror) joinStack(labels map[string]string, id string, meta swarm.Meta, touched dirty) {
+	stack := labels[translate.LabelStack]
+	if stack == "" {
+		return
+	}
+	ns := translate.DNSName(stack)
+	if m.stacks[ns] == nil {
+		m.stacks[ns] = map[string]part{}
+	}
+	_, known := m.stacks[ns][id]
+	m.stacks[ns][id] = part{stack, meta.CreatedAt, meta.Version.Index}
+	if !known || labels[translate.LabelKind] == "Namespace" {
+		touched.add(translate.GroupNamespace, ns)
+	}
+}
+
+func (m *Mirror) leaveStack(labels map[string]string, id string, touched dirty) {
+	stack := labels[translate.LabelStack]
+	if stack == "" {
+		return
+	}
+	ns := translate.DNSName(stack)
+	delete(m.stacks[ns], id)
+	if len(m.stacks[ns]) == 0 {
+		delete(m.stacks, ns)
+	}
+	touched.add(translate.GroupNamespace, ns)
+}
+
+// taskChanges are the tasks of a full list that the mirror does not have so, and those that it has and the
+// list has not.
+func (m *Mirror) taskChanges(list []change) []change {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	present := make(map[string]bool, len(list))
+	var changes []change
+	for _, c := range list {
+		present[c.id] = true
+		t := c.object.(*swarm.Task)
+		if old := m.tasks[m.taskOf[c.id]][c.id]; old == nil || old.Version.Index < t.Version.Index {
+			changes = append(changes, c)
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Compare(a.object.(*swarm.Task).Version.Index, b.object.(*swarm.Task).Version.Index)
+	})
+	for id := range m.taskOf {
+		if !present[id] {
+			changes = append(changes, change{kind: kindTask, id: id})
+		}
+	}
+	return changes
+}
