@@ -143,7 +143,8 @@ func (e *Engine) removeTask(ctx context.Context, m *Mirror, id string) error {
 	return e.ContainerRemove(ctx, t.Status.ContainerStatus.ContainerID, container.RemoveOptions{Force: true})
 }
 
-// unchanged says whether a commit would change nothing.
+// unchanged says whether a commit would change nothing of the version that it was planned for. Of a later
+// one it might be that another client just wrote the same: then this client's write has to fail.
 func (m *Mirror) unchanged(s translate.Step) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -152,13 +153,13 @@ func (m *Mirror) unchanged(s translate.Step) bool {
 		return false
 	case s.Service != nil:
 		live := m.services[s.ID]
-		return live != nil && reflect.DeepEqual(live.Spec, *s.Service)
+		return live != nil && live.Version == s.Version && reflect.DeepEqual(live.Spec, *s.Service)
 	case s.Config != nil:
 		live := m.configs[s.ID]
-		return live != nil && reflect.DeepEqual(live.Spec.Labels, s.Config.Labels)
+		return live != nil && live.Version == s.Version && reflect.DeepEqual(live.Spec.Labels, s.Config.Labels)
 	case s.Node != nil:
 		live := m.nodes[s.ID]
-		return live != nil && reflect.DeepEqual(live.Spec, *s.Node)
+		return live != nil && live.Version == s.Version && reflect.DeepEqual(live.Spec, *s.Node)
 	}
 	return false
 }

@@ -103,6 +103,7 @@ var trials = map[string]trial{
 		},
 	},
 	"RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError": both(func(ctx context.Context, t *testing.T, s storage.Interface) {
+		t.Helper()
 		storagetesting.RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError(ctx, t, s)
 	}),
 	"RunTestConsistentList": {
@@ -133,12 +134,15 @@ var trials = map[string]trial{
 		},
 	},
 	"RunTestListContinuation": both(func(ctx context.Context, t *testing.T, s storage.Interface) {
+		t.Helper()
 		storagetesting.RunTestListContinuation(ctx, t, s, noCalls)
 	}),
 	"RunTestListPaginationRareObject": both(func(ctx context.Context, t *testing.T, s storage.Interface) {
+		t.Helper()
 		storagetesting.RunTestListPaginationRareObject(ctx, t, s, noCalls)
 	}),
 	"RunTestListContinuationWithFilter": both(func(ctx context.Context, t *testing.T, s storage.Interface) {
+		t.Helper()
 		storagetesting.RunTestListContinuationWithFilter(ctx, t, s, noCalls)
 	}),
 	"RunTestListInconsistentContinuation": {
@@ -162,6 +166,7 @@ var trials = map[string]trial{
 		},
 	},
 	"RunTestStats": both(func(ctx context.Context, t *testing.T, s storage.Interface) {
+		t.Helper()
 		storagetesting.RunTestStats(ctx, t, s, podCodecs.LegacyCodec(examplev1.SchemeGroupVersion), identity.NewEncryptCheckTransformer(), false)
 	}),
 	"RunTestListPaging":          both(storagetesting.RunTestListPaging),
@@ -178,7 +183,10 @@ var trials = map[string]trial{
 		},
 	},
 	"RunTestKeySchema": {
-		store: func(ctx context.Context, t *testing.T, p *pods) { storagetesting.RunTestKeySchema(ctx, t, named{p, p}) },
+		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
+			storagetesting.RunTestKeySchema(ctx, t, named{p, p})
+		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
 			t.Helper()
 			storagetesting.RunTestKeySchema(ctx, t, named{c, c.pods})
@@ -196,7 +204,10 @@ var trials = map[string]trial{
 	"RunTestWatchFromNonZero":     both(storagetesting.RunTestWatchFromNonZero),
 	"RunTestDelayedWatchDelivery": both(storagetesting.RunTestDelayedWatchDelivery),
 	"RunTestWatchContextCancel": {
-		store: func(ctx context.Context, t *testing.T, p *pods) { storagetesting.RunTestWatchContextCancel(ctx, t, p) },
+		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
+			storagetesting.RunTestWatchContextCancel(ctx, t, p)
+		},
 	},
 	"RunTestWatcherTimeout":                     both(storagetesting.RunTestWatcherTimeout),
 	"RunTestWatchDeleteEventObjectHaveLatestRV": both(storagetesting.RunTestWatchDeleteEventObjectHaveLatestRV),
@@ -226,7 +237,10 @@ var trials = map[string]trial{
 			p.sinceEver()
 			storagetesting.RunWatchSemantics(ctx, t, p)
 		},
-		cache:   func(ctx context.Context, t *testing.T, c *cached) { storagetesting.RunWatchSemantics(ctx, t, seen{c}) },
+		cache: func(ctx context.Context, t *testing.T, c *cached) {
+			t.Helper()
+			storagetesting.RunWatchSemantics(ctx, t, seen{c})
+		},
 		fromOne: true,
 	},
 	"RunWatchSemanticInitialEventsExtended": {
@@ -240,7 +254,10 @@ var trials = map[string]trial{
 		},
 	},
 	"RunWatchListMatchSingle": {
-		store: func(ctx context.Context, t *testing.T, p *pods) { storagetesting.RunWatchListMatchSingle(ctx, t, p) },
+		store: func(ctx context.Context, t *testing.T, p *pods) {
+			t.Helper()
+			storagetesting.RunWatchListMatchSingle(ctx, t, p)
+		},
 		cache: func(ctx context.Context, t *testing.T, c *cached) {
 			t.Helper()
 			storagetesting.RunWatchListMatchSingle(ctx, t, seen{c})
@@ -278,6 +295,7 @@ func TestStorageSuite(t *testing.T) {
 }
 
 func runTrial(t *testing.T, feed, name string, tr trial) {
+	t.Helper()
 	if tr.store == nil && tr.cache == nil {
 		t.Fatalf("%s is not run", name)
 	}

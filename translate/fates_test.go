@@ -122,8 +122,11 @@ func TestCheckOfKinds(t *testing.T) {
 		refused  []string
 		warnings []string
 	}{
-		{"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: template, Strategy: appsv1.DeploymentStrategy{Type: "Recreate"}}},
-			[]string{"spec.template.spec.hostPID"}, []string{"spec.template.spec.containers[0].imagePullPolicy", "spec.strategy.type"}},
+		{
+			"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: template, Strategy: appsv1.DeploymentStrategy{Type: "Recreate"}}},
+			[]string{"spec.template.spec.hostPID"},
+			[]string{"spec.template.spec.containers[0].imagePullPolicy", "spec.strategy.type"},
+		},
 		{"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(int32(0)), Paused: true, Strategy: appsv1.DeploymentStrategy{Type: "RollingUpdate"}}}, nil, nil},
 		{"ReplicaSet", &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Template: template}}, []string{"spec.template.spec.hostPID"}, []string{"spec.template.spec.containers[0].imagePullPolicy"}},
 		{"DaemonSet", &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{MinReadySeconds: 5}}, []string{"spec"}, nil},

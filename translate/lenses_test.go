@@ -12,13 +12,24 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	// The kinds themselves.
+	_ "k8s.io/kubernetes/pkg/apis/apps/install"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
 )
 
 // lenses are all there are. The documents stand for those of other kinds.
 var lenses = []Lens{
-	Deployments{}, ReplicaSets{}, Pods{}, DaemonSets{}, Jobs{}, Nodes{}, Namespaces{}, Events{},
+	Deployments{},
+	ReplicaSets{},
+	Pods{},
+	DaemonSets{},
+	Jobs{},
+	Nodes{},
+	Namespaces{},
+	Events{},
 	Documents{Of: "ConfigMap", Native: GroupConfig, New: func() Object { return &corev1.ConfigMap{} }},
 	Documents{
 		Of: "Secret", Native: GroupSecret, Sealed: true, New: func() Object { return &corev1.Secret{} },
@@ -57,7 +68,7 @@ func newObject(t *testing.T, kind string) Object {
 // typed is the kind as the store names it on what it hands to a lens.
 func typed(t *testing.T, kind string) schema.GroupVersionKind {
 	t.Helper()
-	kinds, _, err := scheme.Scheme.ObjectKinds(newObject(t, kind))
+	kinds, _, err := legacyscheme.Scheme.ObjectKinds(newObject(t, kind))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,8 @@ func TestMergeTask(t *testing.T) {
 		},
 		"other words for the same": {
 			task("", "node.role == worker"), task("", "node.role!=manager"), task("", "node.role!=manager", "node.labels.a==b"),
-			false, "", []string{"node.labels.a==b", "node.role == worker"},
+			false, "",
+			[]string{"node.labels.a==b", "node.role == worker"},
 		},
 		"a ConfigMap changed, nobody rolled": {
 			task("A=old"), task("A=new"), task("A=new"), false, "A=old", nil,

@@ -32,7 +32,9 @@ type sources struct {
 func (s sources) ConfigMap(_, name string) *corev1.ConfigMap { return s.configMaps[name] }
 func (s sources) Secret(_, name string) *corev1.Secret       { return s.secrets[name] }
 func (s sources) NativeConfig(_, name, key string) string    { return s.native["config/"+name+"/"+key] }
-func (s sources) NativeSecret(_, name, key string) string    { return s.native["secret/"+name+"/"+key] }
+
+func (s sources) NativeSecret(_, name, key string) string { return s.native["secret/"+name+"/"+key] }
+
 func (s sources) Digest(data []byte) string {
 	mac := hmac.New(sha256.New, []byte("test"))
 	mac.Write(data)

@@ -29,7 +29,7 @@ func podStatus(w World, pod *corev1.Pod, in instance, node *swarm.Node) corev1.P
 	// As the node lifecycle controller has it: of a node that is lost no Pod is ready.
 	lost := node != nil && node.Status.State != swarm.NodeStateReady
 	status.Conditions = podConditions(pod, in, container.Ready && !lost)
-	if stateOrder[t.Status.State] >= stateOrder[swarm.TaskStateAssigned] {
+	if len(in.previous) > 0 || stateOrder[t.Status.State] >= stateOrder[swarm.TaskStateAssigned] {
 		status.ContainerStatuses = []corev1.ContainerStatus{container}
 	}
 	if status.Phase == corev1.PodFailed {

@@ -14,6 +14,7 @@ import (
 // TestPodGetIsValid: what is read can be applied again, so upstream's validation must take it.
 func TestPodGetIsValid(t *testing.T) {
 	laws(t, func(t *testing.T, seed int64) {
+		t.Helper()
 		r := rand.New(rand.NewSource(seed))
 		s := randomTask(r)
 		tpl := GetPod(&s, "shop_Web_1")

@@ -8,9 +8,8 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/swarm"
-	"sigs.k8s.io/yaml"
-
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"sigs.k8s.io/yaml"
 )
 
 // hashes are labels that a reader has no use for: digests of what stands beside them.

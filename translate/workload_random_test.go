@@ -29,7 +29,7 @@ func (d dice) meta() metav1.ObjectMeta {
 		at := metav1.NewTime(testNow)
 		m.ManagedFields = append(m.ManagedFields, metav1.ManagedFieldsEntry{
 			Manager: manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: "apps/v1", Time: &at,
-			FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{},"k:{\"name\":\"a\"}":{}}}`)},
+			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{},"k:{\"name\":\"a\"}":{}}}`),
 		})
 	}
 	return m
@@ -179,7 +179,7 @@ func (d dice) service() *swarm.Service {
 		}}
 	}
 	if d.yes() {
-		s.Spec.Networks = []swarm.NetworkAttachmentConfig{{Target: "old-style", Aliases: []string{"web"}}} // deprecated, and there
+		s.Spec.Networks = []swarm.NetworkAttachmentConfig{{Target: "old-style", Aliases: []string{"web"}}} //nolint:staticcheck // deprecated, and there
 	}
 	return s
 }
