@@ -280,33 +280,47 @@ func (m *Mirror) touchID(id string, touched dirty) {
 	}
 }
 
+// joinStack enters an object into the stack of its label. Only what makes or describes the namespace has it
+// looked at again: a stack of a thousand services changes all the time.
 func (m *Mirror) joinStack(labels map[string]string, id string, meta swarm.Meta, touched dirty) {
-	stack := labels[translate.LabelStack]
-	if stack == "" {
+	name := labels[translate.LabelStack]
+	if name == "" {
 		return
 	}
-	ns := translate.DNSName(stack)
-	if m.stacks[ns] == nil {
-		m.stacks[ns] = map[string]part{}
+	ns := translate.DNSName(name)
+	st := m.stacks[ns]
+	if st == nil {
+		st = &stack{name: name, ids: map[string]bool{}, since: meta.CreatedAt, index: meta.Version.Index}
+		m.stacks[ns] = st
+		touched.add(translate.GroupNamespace, ns)
 	}
-	_, known := m.stacks[ns][id]
-	m.stacks[ns][id] = part{stack, meta.CreatedAt, meta.Version.Index}
-	if !known || labels[translate.LabelKind] == "Namespace" {
+	st.ids[id] = true
+	if meta.CreatedAt.Before(st.since) {
+		st.since = meta.CreatedAt
+		touched.add(translate.GroupNamespace, ns)
+	}
+	if labels[translate.LabelKind] == "Namespace" {
+		st.document = id
 		touched.add(translate.GroupNamespace, ns)
 	}
 }
 
+// leaveStack takes it out again. The namespace's age stays what it was while anything is left of it.
 func (m *Mirror) leaveStack(labels map[string]string, id string, touched dirty) {
-	stack := labels[translate.LabelStack]
-	if stack == "" {
+	ns := translate.DNSName(labels[translate.LabelStack])
+	st := m.stacks[ns]
+	if labels[translate.LabelStack] == "" || st == nil {
 		return
 	}
-	ns := translate.DNSName(stack)
-	delete(m.stacks[ns], id)
-	if len(m.stacks[ns]) == 0 {
-		delete(m.stacks, ns)
+	delete(st.ids, id)
+	if st.document == id {
+		st.document = ""
+		touched.add(translate.GroupNamespace, ns)
 	}
-	touched.add(translate.GroupNamespace, ns)
+	if len(st.ids) == 0 {
+		delete(m.stacks, ns)
+		touched.add(translate.GroupNamespace, ns)
+	}
 }
 
 // taskChanges are the tasks of a full list that the mirror does not have so, and those that it has and the

@@ -166,7 +166,11 @@ func (m *Mirror) stackSteps(namespace string) (services, rest []translate.Step, 
 	for _, s := range m.gone {
 		stopping = stopping || translate.StackNamespace(s.Spec.Labels) == namespace
 	}
-	for id := range m.stacks[namespace] {
+	st := m.stacks[namespace]
+	if st == nil {
+		return services, nil, stopping
+	}
+	for id := range st.ids {
 		if c := m.configs[id]; c != nil && (c.Spec.Labels[translate.LabelKind] == "" || c.Spec.Labels[translate.LabelOwner] != "") {
 			rest = append(rest, translate.Step{Group: translate.GroupConfig, ID: id})
 		}

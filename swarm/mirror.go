@@ -30,7 +30,7 @@ type Mirror struct {
 	networks map[string]Network
 	owned    map[string]map[string]*swarm.Config // by service ID
 	claims   map[translate.Identity][]claim
-	stacks   map[string]map[string]part // by namespace, then ID
+	stacks   map[string]*stack // by namespace
 
 	removed *simplelru.LRU[string, struct{}] // IDs
 
@@ -67,11 +67,13 @@ type claim struct {
 	created time.Time
 }
 
-// part is one of the objects that make a stack.
-type part struct {
-	stack   string
-	created time.Time
-	index   uint64
+// stack is what is known of a Docker stack, and so of a namespace.
+type stack struct {
+	name     string
+	ids      map[string]bool // of all that is in it
+	since    time.Time       // when its oldest part was made
+	index    uint64          // the version index of the first part that was heard of
+	document string          // ID of the namespace's manifest; empty for none
 }
 
 // change is one Swarm object as it now is; gone when object is nil.
@@ -99,7 +101,7 @@ func NewMirror(sealer Sealer) *Mirror {
 		tasks: map[string]map[string]*swarm.Task{}, taskOf: map[string]string{},
 		nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
-		claims: map[translate.Identity][]claim{}, stacks: map[string]map[string]part{},
+		claims: map[translate.Identity][]claim{}, stacks: map[string]*stack{},
 		workloads: map[string]*translate.Workload{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1),
 		removed: removed, events: newEventLog(), rev: 1, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
 	}

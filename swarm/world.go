@@ -86,32 +86,22 @@ func (w world) Name(id translate.Identity, swarmID string) string {
 
 // Stack implements translate.World.
 func (w world) Stack(namespace string) string {
-	for _, p := range w.m.stacks[namespace] {
-		return p.stack
+	if st := w.m.stacks[namespace]; st != nil {
+		return st.name
 	}
 	return namespace
 }
 
 // Namespace implements translate.World.
 func (w world) Namespace(name string) *translate.NamespaceParts {
-	parts := &translate.NamespaceParts{Since: time.Now()}
-	for id, p := range w.m.stacks[name] {
-		if p.created.Before(parts.Since) {
-			parts.Since = p.created
-		}
-		if parts.Index == 0 || p.index < parts.Index && p.index > 0 {
-			parts.Index = p.index
-		}
-		if c := w.m.configs[id]; c != nil && c.Spec.Labels[translate.LabelKind] == "Namespace" {
-			parts.Document = c
-		}
+	st, parts := w.m.stacks[name], &translate.NamespaceParts{}
+	if st != nil {
+		parts.Since, parts.Index, parts.Document = st.since, st.index, w.m.configs[st.document]
 	}
-	builtin := slices.Contains(translate.BuiltinNamespaces, name)
-	if !builtin && len(w.m.stacks[name]) == 0 {
-		return nil
-	}
-	if builtin {
+	if slices.Contains(translate.BuiltinNamespaces, name) {
 		parts.Since = w.m.oldestNode()
+	} else if st == nil {
+		return nil
 	}
 	return parts
 }
