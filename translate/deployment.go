@@ -180,6 +180,7 @@ func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (P
 	spec := encodeService(object)
 	spec.TaskTemplate = run.Task
 	signTask(&spec.TaskTemplate)
+	hold(&spec, object)
 	if err := label(&spec, object, template); err != nil {
 		return Plan{}, err
 	}
@@ -211,6 +212,7 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 		}
 		spec.Labels = withEntry(spec.Labels, LabelRevised, w.Now().UTC().Format(time.RFC3339))
 	}
+	release(&spec, live, object)
 	if err := label(&spec, object, template); err != nil {
 		return Plan{}, err
 	}

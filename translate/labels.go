@@ -11,6 +11,8 @@ const (
 	LabelSeen = "skep.seen"
 	// LabelRunning holds the Pod template that runs where it is not the object's: a paused Deployment's.
 	LabelRunning = "skep.running"
+	// LabelHeld marks a Deployment that was created paused and has not been resumed: it has no Pods.
+	LabelHeld = "skep.held"
 	// LabelRevised is when the running template took over from another, in RFC 3339.
 	LabelRevised = "skep.revised"
 	// LabelOwner is the ID of the service that a document belongs to and goes with.
