@@ -21,7 +21,7 @@ func (e *Engine) ensureNetwork(ctx context.Context, m *Mirror, name string) erro
 	_, err := e.NetworkCreate(ctx, name, network.CreateOptions{
 		Driver: "overlay", Scope: "swarm", Attachable: true, Labels: map[string]string{translate.LabelMaterial: "network"},
 	})
-	if err != nil && !strings.Contains(err.Error(), "already exists") {
+	if err != nil && !isNameConflict(err) && !strings.Contains(err.Error(), "already exists") { // another was faster
 		return fmt.Errorf("create the network %q: %w", name, err)
 	}
 	return nil
