@@ -17,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"skep/gateway"
+	"skep/swarm"
 )
 
 // release is set by the build; without it the module's own version is told.
@@ -31,7 +32,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serve(), kubeconfig(), version())
+	root.AddCommand(serve(), simulate(), kubeconfig(), version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "skep: "+err.Error())
 		os.Exit(1)
@@ -50,6 +51,7 @@ func dataDir() string {
 func serve() *cobra.Command {
 	o := gateway.Options{GracePeriod: 5 * time.Second}
 	var format string
+	var nodes int
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the Kubernetes API of the Swarm that a Docker Engine manages",
@@ -57,6 +59,15 @@ func serve() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := logTo(format); err != nil {
 				return err
+			}
+			if nodes > 0 {
+				simulation, err := swarm.Simulate(c.Context(), nodes)
+				if err != nil {
+					return err
+				}
+				defer simulation.Stop()
+				o.Swarm = simulation.Options
+				klog.InfoS("Containers are simulated: nothing runs, and what is stored ends with this program", "nodes", nodes, "dockerHost", o.Swarm.Host)
 			}
 			return gateway.Serve(c.Context(), o)
 		},
@@ -70,7 +81,27 @@ func serve() *cobra.Command {
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file to write an administrator's context into")
 	f.StringVar(&o.Context, "context", "skep", "name of that context")
 	f.StringVar(&format, "log-format", "text", "text or json")
+	f.IntVar(&nodes, "simulate", 0, "serve a Swarm of that many simulated nodes, which ends with skep; no Docker is needed")
+	f.Lookup("simulate").NoOptDefVal = "3"
+	c.MarkFlagsMutuallyExclusive("simulate", "docker-host")
+	c.MarkFlagsMutuallyExclusive("simulate", "control-socket")
 	return c
+}
+
+// simulate becomes the simulator, a program of its own: SwarmKit's manager cannot be linked with Kubernetes' code.
+func simulate() *cobra.Command {
+	return &cobra.Command{
+		Use:                "simulate [--nodes 3] [--listen unix:///path]",
+		Short:              "Serve the Docker Engine API of a Swarm whose containers are simulated",
+		DisableFlagParsing: true, // they are the simulator's
+		RunE: func(_ *cobra.Command, args []string) error {
+			path, err := swarm.SimulatorPath()
+			if err != nil {
+				return err
+			}
+			return syscall.Exec(path, append([]string{"skep simulate"}, args...), os.Environ())
+		},
+	}
 }
 
 // logTo sends all logs, Kubernetes' own among them, to standard error as structured lines.

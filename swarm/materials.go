@@ -13,6 +13,10 @@ import (
 	"skep/translate"
 )
 
+// podCIDR is what the addresses of Pods and Services come from: without it an overlay gets a /24 of the Swarm's
+// address pool, and the 255th task waits for ever.
+const podCIDR = "10.244.0.0/16"
+
 // ensureNetwork makes an attachable overlay unless it is there.
 func (e *Engine) ensureNetwork(ctx context.Context, m *Mirror, name string) error {
 	if m.hasNetwork(name) {
@@ -20,6 +24,7 @@ func (e *Engine) ensureNetwork(ctx context.Context, m *Mirror, name string) erro
 	}
 	_, err := e.NetworkCreate(ctx, name, network.CreateOptions{
 		Driver: "overlay", Scope: "swarm", Attachable: true, Labels: map[string]string{translate.LabelMaterial: "network"},
+		IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: podCIDR}}},
 	})
 	if err != nil && !isNameConflict(err) && !strings.Contains(err.Error(), "already exists") { // another was faster
 		return fmt.Errorf("create the network %q: %w", name, err)
