@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -25,6 +26,9 @@ var rig struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if simulated.simulation != nil {
+		simulated.simulation.Stop()
+	}
 	if rig.dir != "" {
 		if out, err := engineScript("down").CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
@@ -88,8 +92,40 @@ func startRig() error {
 	return nil
 }
 
-// feeds are the ways to hear of changes: the real Swarm's two, and a fake that needs no Docker.
-var feeds = []string{"fake", "pushed", "events"}
+// simulated is the simulated Swarm of these tests; TestMain ends it.
+var simulated struct {
+	once       sync.Once
+	simulation *Simulation
+	err        error
+}
+
+// needSimulation returns a simulated Swarm, by a simulator that is built of what is in the tree.
+func needSimulation(t *testing.T) *Simulation {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the simulator is built for this; -short builds none")
+	}
+	simulated.once.Do(func() {
+		bin := filepath.Join(os.TempDir(), fmt.Sprintf("skep-test-%d", os.Getpid()))
+		defer func() { _ = os.RemoveAll(bin) }() // it is not needed once it runs
+		build := exec.Command("go", "-C", "simulator", "build", "-o", filepath.Join(bin, simulatorName), "./"+simulatorName)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			simulated.err = fmt.Errorf("%w: %s", err, out)
+			return
+		}
+		t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		simulated.simulation, simulated.err = Simulate(context.Background(), 3)
+	})
+	if simulated.err != nil {
+		t.Fatalf("no simulated Swarm: %v", simulated.err)
+	}
+	return simulated.simulation
+}
+
+// feeds are the ways to hear of changes: the two of a real Swarm, those of a simulated one, and a fake that needs
+// neither.
+var feeds = []string{"fake", "simulated-pushed", "simulated-events", "pushed", "events"}
 
 // needEngine connects to an engine by one of the feeds, or skips the test.
 func needEngine(t *testing.T, feed string) *Engine {
@@ -98,7 +134,13 @@ func needEngine(t *testing.T, feed string) *Engine {
 		e, _ := fakeEngine()
 		return e
 	}
-	host, control := needHost(t)
+	var host, control string
+	if kind, ok := strings.CutPrefix(feed, "simulated-"); ok {
+		o := needSimulation(t).Options
+		host, control, feed = o.Host, o.ControlSocket, kind
+	} else {
+		host, control = needHost(t)
+	}
 	if feed == "pushed" && control == "none" {
 		t.Skip("this needs SwarmKit's control socket: name it in SKEP_TEST_CONTROL_SOCKET")
 	}
