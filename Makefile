@@ -14,7 +14,7 @@ IMAGE    ?= skep:latest
 .PHONY: help
 help: ## this list
 	@echo 'skep: the Kubernetes API over Docker Swarm'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/skep, and bin/kubectl from the same go.mod
@@ -27,6 +27,14 @@ up: ## from nothing to a Swarm that kubectl speaks to, and what to type next
 .PHONY: down
 down: ## undo what `make up` did, and nothing else
 	@.ci/down
+
+.PHONY: demo
+demo: ## a simulated Swarm with a stack and an application to look at: no Docker, no root
+	@.ci/demo
+
+.PHONY: demo-down
+demo-down: ## end the demonstration
+	@.ci/demo down
 
 .PHONY: images
 images: ## stand-ins for nginx:alpine, busybox and the like, where no registry is in reach
@@ -43,6 +51,10 @@ test-short: ## the tests that need neither Docker nor root
 .PHONY: e2e
 e2e: ## kubectl against a real Swarm (E2E=TestRollout for a part)
 	@.ci/e2e -run '$(E2E)'
+
+.PHONY: e2e-simulated
+e2e-simulated: build ## the same walks on a simulated Swarm, but for those into containers: no root
+	SKEP_E2E=simulated go test ./gateway/e2e -count=1 -parallel 4 -run '$(E2E)'
 
 .PHONY: bench
 bench: build ## side by side with kube-apiserver and etcd: docs/performance.md

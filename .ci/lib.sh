@@ -58,6 +58,16 @@ step() {
 	return "$status"
 }
 
+# wait_for SECONDS COMMAND... until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.2
+	done
+}
+
 # packages NAME... installs those of Debian's packages that are missing.
 packages() {
 	local p missing=()

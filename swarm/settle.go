@@ -35,38 +35,54 @@ func (e *Engine) settle(ctx context.Context, m *Mirror, kind translate.GroupKind
 	}
 }
 
-// look reads one object from the Swarm into the mirror.
+// look makes sure that the mirror has one object as the Swarm has it now. The feed is given the time to bring it: an
+// object that comes before what happened before it has that numbered later here than in other gateways.
 func (e *Engine) look(ctx context.Context, m *Mirror, kind translate.GroupKind, id string) error {
+	c, err := e.read(ctx, kind, id)
+	if err != nil || c.kind == "" {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	brought := func() bool {
+		index, ok := m.indexOf(kind, id)
+		return ok == (c.object != nil) && index >= c.index
+	}
+	if m.await(wait, brought) != nil {
+		m.apply([]change{c})
+	}
+	return nil
+}
+
+// read reads one object from the Swarm, with its version; it is gone in a change without an object. Of other kinds
+// nothing is read.
+func (e *Engine) read(ctx context.Context, kind translate.GroupKind, id string) (change, error) {
 	c := change{kind: kind, id: id}
 	var err error
 	switch kind {
 	case translate.GroupService:
 		var s swarm.Service
 		s, _, err = e.ServiceInspectWithRaw(ctx, id, swarm.ServiceInspectOptions{})
-		c.object = &s
+		c.object, c.index = &s, s.Version.Index
 	case translate.GroupConfig:
 		var s swarm.Config
 		s, _, err = e.ConfigInspectWithRaw(ctx, id)
-		c.object = slimConfig(&s)
+		c.object, c.index = slimConfig(&s), s.Version.Index
 	case translate.GroupSecret:
 		var s swarm.Secret
 		s, _, err = e.SecretInspectWithRaw(ctx, id)
-		c.object = &s
+		c.object, c.index = &s, s.Version.Index
 	case translate.GroupNode:
 		var n swarm.Node
 		n, _, err = e.NodeInspectWithRaw(ctx, id)
-		c.object = &n
+		c.object, c.index = &n, n.Version.Index
 	default:
-		return nil
+		return change{}, nil
 	}
 	if errdefs.IsNotFound(err) {
-		c.object, err = nil, nil
+		c.object, c.index, err = nil, 0, nil
 	}
-	if err != nil {
-		return err
-	}
-	m.apply([]change{c})
-	return nil
+	return c, err
 }
 
 // indexOf is the version index of an object that the mirror holds.

@@ -9,6 +9,7 @@ import (
 
 func TestDeploymentWalk(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	s.apply("deployment")
 	s.kubectl("rollout", "status", "deployment/shop", "--timeout=60s")

@@ -15,6 +15,7 @@ func lines(text string) []string {
 
 func TestLogs(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	s.apply("deployment")
 	pod := s.waitRunning("app=shop", 2)[0]
@@ -86,6 +87,7 @@ func TestLogs(t *testing.T) {
 
 func TestLogsOfTheDead(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	for name, policy := range map[string]string{"crash": "Always", "once": "Never"} {
 		s.applyText(fmt.Sprintf(`

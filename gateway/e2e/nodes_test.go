@@ -52,6 +52,7 @@ func (s *space) onNode(node string) []string {
 
 // One rig, one story: three nodes, a Pod on each, a drain, and a plug that is pulled.
 func TestThreeNodes(t *testing.T) {
+	needContainers(t)
 	r, s := threeNodes(t)
 	rows := lines(s.kubectl("get", "nodes", "--no-headers"))
 	if len(rows) != 3 {

@@ -9,6 +9,7 @@ import (
 
 func TestPodWalk(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	s.apply("pod")
 	s.kubectl("wait", "--for=condition=Ready", "pod/welcome", "--timeout=60s")
@@ -38,6 +39,7 @@ func TestPodWalk(t *testing.T) {
 // A Pod that ends, with and without success, under each restartPolicy.
 func TestPodEnds(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	pod := func(name, policy string, code int) {
 		s.applyText(fmt.Sprintf(`
@@ -81,6 +83,7 @@ spec:
 // What cannot run says so in the words that kubectl users know.
 func TestPodCannotRun(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	welcome := s.manifest("pod", "name: welcome", "name: no-image", "nginx:alpine", "skep-test:nowhere")
 	s.applyText(welcome)
@@ -115,6 +118,7 @@ func TestPodCannotRun(t *testing.T) {
 // Every way of a ConfigMap and a Secret into a container.
 func TestPodConfiguration(t *testing.T) {
 	t.Parallel()
+	needContainers(t)
 	s := newSpace(t)
 	s.apply("configured-pod")
 	s.kubectl("wait", "--for=condition=Ready", "pod/configured", "--timeout=60s")

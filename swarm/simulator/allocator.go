@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/docker/go-events"
@@ -26,7 +27,7 @@ type allocator struct {
 	services map[string]bool // with what they asked for
 	tasks    map[string]bool // that hold addresses
 	pending  map[string]bool // tasks and services that wait for something
-	retry    time.Time
+	gone     map[string]bool // networks
 
 	stopping, stopped chan struct{}
 }
@@ -37,7 +38,7 @@ const allocationRetry = 5 * time.Second
 func newAllocator(s *store.MemoryStore, network networkallocator.NetworkAllocator) *allocator {
 	return &allocator{
 		store: s, network: network, ports: newPorts(),
-		services: map[string]bool{}, tasks: map[string]bool{}, pending: map[string]bool{},
+		services: map[string]bool{}, tasks: map[string]bool{}, pending: map[string]bool{}, gone: map[string]bool{},
 		stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -108,7 +109,7 @@ func (a *allocator) allocateNetwork(id string) {
 		if n == nil {
 			return nil
 		}
-		if !a.network.IsAllocated(n) && !isLocal(n) {
+		if !a.network.IsAllocated(n) {
 			if err := a.network.Allocate(n); err != nil {
 				return err
 			}
@@ -126,15 +127,11 @@ func (a *allocator) allocateNetwork(id string) {
 	}
 }
 
-// isLocal says whether a network is one that each node has of its own.
-func isLocal(n *api.Network) bool {
-	return n.Spec.Annotations.Labels[networkallocator.PredefinedLabel] != ""
-}
-
 func (a *allocator) releaseNetwork(n *api.Network) {
 	if a.ingress != nil && a.ingress.ID == n.ID {
 		a.ingress = nil
 	}
+	a.gone[n.ID] = true // with all addresses on it
 	if err := a.network.Deallocate(n.Copy()); err != nil {
 		logrus.WithError(err).WithField("network", n.ID).Warn("A network keeps its subnet")
 	}
@@ -158,7 +155,9 @@ func (a *allocator) releaseTask(t *api.Task) {
 		return
 	}
 	delete(a.tasks, t.ID)
-	if err := a.network.DeallocateTask(t.Copy()); err != nil {
+	t = t.Copy()
+	t.Networks = slices.DeleteFunc(t.Networks, func(n *api.NetworkAttachment) bool { return a.gone[n.Network.ID] })
+	if err := a.network.DeallocateTask(t); err != nil {
 		logrus.WithError(err).WithField("task", t.ID).Warn("A task keeps its addresses")
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/swarmkit/v2/api"
 	"github.com/moby/swarmkit/v2/manager/state"
+	"github.com/moby/swarmkit/v2/manager/state/store"
 )
 
 // As many transactions as a manager keeps between two snapshots of its raft log, and as many changes: a
@@ -30,8 +31,18 @@ var _ state.Proposer = (*changeLog)(nil)
 // newChangeLog begins where a manager's log is once it has elected itself.
 func newChangeLog() *changeLog { return &changeLog{version: 5} }
 
+// errTooLarge is what a raft node says of a transaction that does not fit into a message.
+var errTooLarge = errors.New("raft: raft message is too large and can't be sent")
+
 // ProposeValue implements state.Proposer. There is nobody to agree with.
 func (l *changeLog) ProposeValue(_ context.Context, actions []api.StoreAction, commit func()) error {
+	size := 0
+	for i := range actions {
+		size += actions[i].Size()
+	}
+	if size > store.MaxTransactionBytes {
+		return errTooLarge
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	commit()

@@ -58,6 +58,10 @@ func found(s *store.MemoryStore, clusterID string, root *ca.RootCA) error {
 }
 
 func newCluster(id string, root *ca.RootCA) *api.Cluster {
+	var key []byte
+	if signer, err := root.Signer(); err == nil {
+		key = signer.Key
+	}
 	return &api.Cluster{
 		ID: id,
 		Spec: api.ClusterSpec{
@@ -68,7 +72,7 @@ func newCluster(id string, root *ca.RootCA) *api.Cluster {
 			CAConfig:      ca.DefaultCAConfig(),
 		},
 		RootCA: api.RootCA{
-			CACert: root.Certs, CACertHash: root.Digest.String(),
+			CAKey: key, CACert: root.Certs, CACertHash: root.Digest.String(),
 			JoinTokens: api.JoinTokens{Worker: ca.GenerateJoinToken(root, false), Manager: ca.GenerateJoinToken(root, false)},
 		},
 		DefaultAddressPool: []string{"10.0.0.0/8"},

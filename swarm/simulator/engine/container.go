@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,14 +110,18 @@ func hostPorts(task *api.Task) []*api.PortConfig {
 
 func protocol(port *api.PortConfig) string { return strings.ToLower(port.Protocol.String()) }
 
+func commandOf(task *api.Task) []string {
+	spec := task.Spec.GetContainer()
+	return slices.Concat(spec.Command, spec.Args)
+}
+
 // summarize is a container in a list of them.
 func summarize(task *api.Task) container.Summary {
-	spec := task.Spec.GetContainer()
 	result := container.Summary{
 		ID:              containerID(task),
 		Names:           []string{"/" + containerName(task)},
-		Image:           spec.Image,
-		Command:         strings.Join(append(spec.Command[:len(spec.Command):len(spec.Command)], spec.Args...), " "),
+		Image:           task.Spec.GetContainer().Image,
+		Command:         strings.Join(commandOf(task), " "),
 		Created:         timeOf(task.Meta.CreatedAt).Unix(),
 		Ports:           []container.Port{},
 		Labels:          containerLabels(task),
@@ -139,8 +144,7 @@ func summarize(task *api.Task) container.Summary {
 
 // inspect is all that there is to say of a container.
 func inspect(task *api.Task) container.InspectResponse {
-	spec := task.Spec.GetContainer()
-	command := append(spec.Command[:len(spec.Command):len(spec.Command)], spec.Args...)
+	command := commandOf(task)
 	base := &container.ContainerJSONBase{
 		ID:         containerID(task),
 		Created:    timeOf(task.Meta.CreatedAt).UTC().Format(time.RFC3339Nano),
@@ -165,19 +169,24 @@ func inspect(task *api.Task) container.InspectResponse {
 		ContainerJSONBase: base,
 		Mounts:            []container.MountPoint{},
 		NetworkSettings:   settings,
-		Config: &container.Config{
-			Hostname:   spec.Hostname,
-			User:       spec.User,
-			Tty:        spec.TTY,
-			OpenStdin:  spec.OpenStdin,
-			Env:        spec.Env,
-			Entrypoint: spec.Command,
-			Cmd:        spec.Args,
-			Image:      spec.Image,
-			WorkingDir: spec.Dir,
-			StopSignal: spec.StopSignal,
-			Labels:     containerLabels(task),
-		},
+		Config:            configOf(task),
+	}
+}
+
+func configOf(task *api.Task) *container.Config {
+	spec := task.Spec.GetContainer()
+	return &container.Config{
+		Hostname:   spec.Hostname,
+		User:       spec.User,
+		Tty:        spec.TTY,
+		OpenStdin:  spec.OpenStdin,
+		Env:        spec.Env,
+		Entrypoint: spec.Command,
+		Cmd:        spec.Args,
+		Image:      spec.Image,
+		WorkingDir: spec.Dir,
+		StopSignal: spec.StopSignal,
+		Labels:     containerLabels(task),
 	}
 }
 

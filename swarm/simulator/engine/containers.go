@@ -95,11 +95,11 @@ func (e *engine) postKill(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return unsimulated("a container that lives through signal %s is not simulated", signal)
 	}
 	task, err := e.findContainer(vars["name"])
-	if err != nil {
-		return err
+	if err == nil && !e.Kill(ctx, containerID(task)) {
+		err = errdefs.Conflict(fmt.Errorf("container %s is not running", containerID(task)))
 	}
-	if !e.Kill(ctx, containerID(task)) {
-		return errdefs.Conflict(fmt.Errorf("cannot kill container: %s: container %s is not running", vars["name"], containerID(task)))
+	if err != nil {
+		return fmt.Errorf("cannot kill container: %s: %w", vars["name"], err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -9,7 +9,7 @@
 //   - swarm.go, nodes.go, services.go, tasks.go, configs.go, secrets.go: the swarm router's backend, a file per noun;
 //   - networks.go, hostnets.go: the Swarm's networks, and those that every Engine has of its own;
 //   - events.go: the store's changes as Docker events; logs.go: the lines of simulated containers;
-//   - system.go, containers.go, images.go, volumes.go: the node itself, as much of it as a manager's clients look at.
+//   - system.go, container.go, containers.go, images.go, volumes.go: the node itself, as far as clients look at it.
 //
 // Statuses and messages are those of dockerd 28.5, unless a comment says otherwise. A method of the control API fails
 // with a gRPC status as it does for dockerd, and the Engine's server makes the HTTP status of it.

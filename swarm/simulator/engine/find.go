@@ -21,8 +21,8 @@ var (
 	services = kind[api.Service]{"service", store.GetService, store.FindServices, func(s *api.Service) string {
 		return s.Spec.Annotations.Name
 	}}
-	tasks = kind[api.Task]{"task", store.GetTask, store.FindTasks, naming.Task}
-	nodes = kind[api.Node]{"node", store.GetNode, store.FindNodes, hostname}
+	tasks   = kind[api.Task]{"task", store.GetTask, store.FindTasks, naming.Task}
+	nodes   = kind[api.Node]{"node", store.GetNode, store.FindNodes, hostname}
 	configs = kind[api.Config]{"config", store.GetConfig, store.FindConfigs, func(c *api.Config) string {
 		return c.Spec.Annotations.Name
 	}}

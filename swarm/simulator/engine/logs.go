@@ -200,7 +200,7 @@ func (s *logStream) copy(ctx context.Context, task *api.Task) {
 	}
 	for {
 		for _, line := range lines {
-			if !line.At.Before(s.since) && !s.send(ctx, message(task, line)) {
+			if !line.At.Before(s.since) && !s.send(ctx, logMessage(task, line)) {
 				return
 			}
 		}
@@ -237,7 +237,7 @@ func (s *logStream) send(ctx context.Context, m *backend.LogMessage) bool {
 	}
 }
 
-func message(task *api.Task, line simulator.Line) *backend.LogMessage {
+func logMessage(task *api.Task, line simulator.Line) *backend.LogMessage {
 	source := "stdout"
 	if line.Stderr {
 		source = "stderr"

@@ -41,11 +41,11 @@ func (e *engine) getNetworks(_ context.Context, w http.ResponseWriter, r *http.R
 	if err := network.ValidateFilters(f); err != nil {
 		return err
 	}
-	list, err := e.allNetworks()
+	list, err := e.swarmNetworks(false)
 	if err != nil {
 		return err
 	}
-	if list, err = daemonnetwork.FilterNetworks(list, f); err != nil {
+	if list, err = daemonnetwork.FilterNetworks(append(list, e.nets.all()...), f); err != nil {
 		return err
 	}
 	return httputils.WriteJSON(w, http.StatusOK, list)
@@ -95,29 +95,30 @@ func (e *engine) hostNetworkEvent(action events.Action, n network.Inspect) {
 	})
 }
 
-// allNetworks returns the Swarm's networks, then the node's.
-func (e *engine) allNetworks() ([]network.Inspect, error) {
+// swarmNetworks returns the Swarm's networks, and the predefined ones if hidden is wanted.
+func (e *engine) swarmNetworks(hidden bool) ([]network.Inspect, error) {
 	response, err := call(e.control.ListNetworks, &api.ListNetworksRequest{})
 	if err != nil {
 		return nil, err
 	}
 	result := []network.Inspect{}
 	for _, n := range response.Networks {
-		if n.Spec.Annotations.Labels[predefinedLabel] != "true" {
+		if hidden || n.Spec.Annotations.Labels[predefinedLabel] != "true" {
 			result = append(result, convert.BasicNetworkFromGRPC(*n))
 		}
 	}
-	return append(result, e.nets.all()...), nil
+	return result, nil
 }
 
-// findNetwork returns the network of the full ID, or else of the name, or else the only one whose ID starts so.
+// findNetwork returns the network of the full ID, or else of the name, or else the only one whose ID starts so. Who asks
+// for scope swarm, as clients do for a service's networks, finds the predefined ones of the Swarm as well.
 func (e *engine) findNetwork(term, scope string) (network.Inspect, error) {
-	all, err := e.allNetworks()
+	all, err := e.swarmNetworks(scope == "swarm")
 	if err != nil {
 		return network.Inspect{}, err
 	}
 	var named, similar []network.Inspect
-	for _, n := range all {
+	for _, n := range append(all, e.nets.all()...) {
 		switch {
 		case scope != "" && n.Scope != scope:
 		case n.ID == term:

@@ -196,11 +196,8 @@ func (e *engine) serviceSpec(spec *swarm.ServiceSpec) (*api.ServiceSpec, *api.Co
 	if err != nil {
 		return nil, nil, errdefs.InvalidParameter(err)
 	}
-	switch wanted.Task.Runtime.(type) {
-	case *api.TaskSpec_Attachment:
-		return nil, nil, fmt.Errorf("invalid task spec: spec type %q not supported", swarm.RuntimeNetworkAttachment)
-	case *api.TaskSpec_Generic:
-		return nil, nil, fmt.Errorf("runtime type %q only supported in experimental", wanted.Task.GetGeneric().Kind)
+	if plugin := wanted.Task.GetGeneric(); plugin != nil {
+		return nil, nil, fmt.Errorf("runtime type %q only supported in experimental", plugin.Kind)
 	}
 	container := wanted.Task.GetContainer()
 	if container == nil {

@@ -13,8 +13,10 @@ import (
 	"github.com/moby/swarmkit/v2/manager/state/store"
 )
 
-var errMember = errdefs.Unavailable(errors.New(
-	`This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`))
+// member is what a node of a Swarm says to another one.
+const member = `This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`
+
+var errMember = errdefs.Unavailable(errors.New(member)) //nolint:staticcheck // Docker's own words
 
 // Init refuses: the Swarm is there from the start.
 func (e *engine) Init(swarm.InitRequest) (string, error) { return "", errMember }
@@ -48,7 +50,7 @@ func (e *engine) cluster() (*api.Cluster, error) {
 		return nil, err
 	}
 	if len(response.Clusters) == 0 {
-		return nil, errdefs.Unavailable(errors.New("This node is not part of a swarm"))
+		return nil, errdefs.Unavailable(errors.New("this node is not part of a swarm"))
 	}
 	return response.Clusters[0], nil
 }

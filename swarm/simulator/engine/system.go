@@ -9,11 +9,9 @@ import (
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/backend"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
-	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/daemon/cluster/convert"
 	"github.com/moby/swarmkit/v2/api"
 )
@@ -147,11 +145,7 @@ func (e *engine) SystemVersion(context.Context) (types.Version, error) {
 
 // SystemDiskUsage is nothing at all.
 func (e *engine) SystemDiskUsage(context.Context, backend.DiskUsageOptions) (*backend.DiskUsage, error) {
-	return &backend.DiskUsage{
-		Images:     &image.DiskUsage{Items: []*image.Summary{}},
-		Containers: &container.DiskUsage{Items: []*container.Summary{}},
-		Volumes:    &volume.DiskUsage{Items: []*volume.Volume{}},
-	}, nil
+	return &backend.DiskUsage{}, nil
 }
 
 // AuthenticateToRegistry refuses: there is no registry to log in to.

@@ -95,6 +95,9 @@ func (v *volumes) create(_ context.Context, w http.ResponseWriter, r *http.Reque
 	if driver != localDriver {
 		return errdefs.NotFound(fmt.Errorf("create %s: error looking up volume plugin %s: plugin %q not found", name, driver, driver))
 	}
+	if len(name) == 1 {
+		return errdefs.InvalidParameter(fmt.Errorf("create %s: volume name is too short, names should be at least two alphanumeric characters", name))
+	}
 	if !volumeName.MatchString(name) {
 		return errdefs.InvalidParameter(fmt.Errorf("create %s: %q includes invalid characters for a local volume name, only %q are allowed. "+
 			"If you intended to pass a host directory, use absolute path", name, name, volumeNameChars))
