@@ -58,7 +58,15 @@ e2e-simulated: build ## the same walks on a simulated Swarm, but for those into 
 
 .PHONY: bench
 bench: build ## side by side with kube-apiserver and etcd: docs/performance.md
-	go -C gateway/bench test -bench . -run '^$$' -timeout 30m
+	go -C gateway/bench test . -bench . -run '^$$' -timeout 30m
+
+.PHONY: bench-scale
+bench-scale: build ## 10,000 simulated tasks, side by side with kube-apiserver and etcd
+	go -C gateway/bench test ./scale -bench Scale -run '^$$' -timeout 60m
+
+.PHONY: soak
+soak: build ## a million task changes: nothing may grow
+	SCALE_SOAK=1 go -C gateway/bench test ./scale -bench ScaleSoak -run '^$$' -timeout 120m
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)

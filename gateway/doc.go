@@ -4,4 +4,7 @@
 // Kubernetes' own handler chain (authentication and authorization in auth.go, admission in admission.go) to
 // the registry that resources.go has for it, and on to a swarm.Store (storage.go). resources.go is the one
 // table of what is served; discovery, docs/support.md and the tests' list of kinds derive from it.
+//
+// Answers are written by Kubernetes' codecs, lists and Tables of many objects from what was encoded for the last
+// such list (encode_list.go, encode_table.go), which encodings.go keeps for a while.
 package gateway

@@ -53,7 +53,11 @@ var Resources = []Resource{
 	}},
 	{corev1.SchemeGroupVersion.WithResource("secrets"), "document, sealed", secrets, func(b *builder) (map[string]rest.Storage, error) {
 		s, err := secretstore.NewREST(b)
-		return map[string]rest.Storage{"": s}, err
+		if err != nil {
+			return nil, err
+		}
+		s.TableConvertor = unkeptRows{s.TableConvertor}
+		return map[string]rest.Storage{"": s}, nil
 	}},
 	{corev1.SchemeGroupVersion.WithResource("serviceaccounts"), "document", serviceAccounts, func(b *builder) (map[string]rest.Storage, error) {
 		s, err := serviceaccountstore.NewREST(b, nil, nil, nil, 0, nil, nil, nil, nil, nil, false, 0)
@@ -105,6 +109,17 @@ var (
 	serviceAccounts = translate.Documents{Of: "ServiceAccount", New: func() translate.Object { return &corev1.ServiceAccount{} }}
 	leases          = translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }}
 )
+
+// sealedKinds are the kinds whose content the Swarm's other clients cannot read.
+func sealedKinds() map[schema.GroupKind]bool {
+	sealed := map[schema.GroupKind]bool{}
+	for _, r := range Resources {
+		if d, ok := r.Lens.(translate.Documents); ok && d.Sealed {
+			sealed[schema.GroupKind{Group: r.GVR.Group, Kind: d.Kind()}] = true
+		}
+	}
+	return sealed
+}
 
 func namespaces(b *builder) (map[string]rest.Storage, error) {
 	s, status, finalize, err := namespacestore.NewREST(b)

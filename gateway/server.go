@@ -133,7 +133,7 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 	config := genericapiserver.NewConfig(legacyscheme.Codecs)
 	config.EffectiveVersion = compatibility.NewEffectiveVersionFromString(KubernetesVersion, "", "")
 	config.ExternalAddress = net.JoinHostPort(host, strconv.Itoa(port))
-	config.EnableProfiling = false
+	config.EnableProfiling = true // for administrators, as all else
 	config.LongRunningFunc = filters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
 	config.ShutdownWatchTerminationGracePeriod = o.GracePeriod
@@ -188,6 +188,10 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 		}
 		return startControllers(hook, client, config.LoopbackClientConfig, factory, b)
 	})
+	server.AddPostStartHookOrDie("skep-encodings", func(hook genericapiserver.PostStartHookContext) error {
+		go b.kept.run(hook)
+		return nil
+	})
 	server.Handler.FullHandlerChain = front(server.Handler.FullHandlerChain)
 	return server, nil
 }
@@ -227,6 +231,7 @@ func install(server *genericapiserver.GenericAPIServer, b *builder) error {
 		info := groups[r.GVR.Group]
 		if info == nil {
 			made := genericapiserver.NewDefaultAPIGroupInfo(r.GVR.Group, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
+			made.NegotiatedSerializer = listCodecs{made.NegotiatedSerializer, b.kept, sealedKinds()}
 			info = &made
 			groups[r.GVR.Group] = info
 			order = append(order, r.GVR.Group)

@@ -27,6 +27,7 @@ type builder struct {
 	authorizer authorizer.UnconditionalAuthorizer
 	lenses     map[schema.GroupResource]row
 	views      map[schema.GroupResource]*swarm.View
+	kept       *encodings
 }
 
 type row struct {
@@ -41,7 +42,9 @@ func newBuilder(engine *swarm.Engine, mirror *swarm.Mirror, authz authorizer.Unc
 	b := &builder{
 		engine: engine, mirror: mirror, authorizer: authz,
 		lenses: map[schema.GroupResource]row{}, views: map[schema.GroupResource]*swarm.View{},
+		kept: newEncodings(encodingsBound),
 	}
+	keepTables(b.kept)
 	kinds := map[string]bool{}
 	for _, r := range Resources {
 		if r.Lens == nil || kinds[r.Lens.Kind()] {

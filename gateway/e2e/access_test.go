@@ -33,6 +33,13 @@ func TestAnonymous(t *testing.T) {
 	}
 }
 
+// Profiles are for administrators.
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	contains(t, s.kubectl("get", "--raw", "/debug/pprof/goroutine?debug=1"), "goroutine profile: total")
+}
+
 // Credentials are for their owner's eyes.
 func TestCredentialFiles(t *testing.T) {
 	t.Parallel()

@@ -59,13 +59,13 @@ tasks:
 func TestChanceFollowsTheSeed(t *testing.T) {
 	s := Span{Least: time.Second, Most: time.Hour}
 	draw := func(seed int64, names ...any) time.Duration { return s.draw(chance(seed, names...)) }
-	if draw(1, "web", 2) != draw(1, "web", 2) {
+	if once, again := draw(1, "web", 2), draw(1, "web", 2); once != again {
 		t.Error("one seed, one name, two times")
 	}
 	if draw(1, "web", 2) == draw(2, "web", 2) || draw(1, "web", 2) == draw(1, "web", 3) {
 		t.Error("another seed or name makes no difference")
 	}
-	if nodeID(1, 1) != nodeID(1, 1) || nodeID(1, 1) == nodeID(1, 2) || len(nodeID(1, 1)) != idLength {
+	if once, again := nodeID(1, 1), nodeID(1, 1); once != again || nodeID(1, 1) == nodeID(1, 2) || len(nodeID(1, 1)) != idLength {
 		t.Error("node IDs do not follow the seed")
 	}
 }
