@@ -53,8 +53,7 @@ func (m *Mirror) applyService(c change, touched dirty) uint64 {
 		return 0
 	}
 	touched.add(translate.GroupService, c.id)
-	before := m.workloads[c.id]
-	delete(m.workloads, c.id)
+	before := m.outdate(c.id)
 	if old != nil {
 		m.unclaim(translate.ServiceIdentity(&old.Spec), c.id, touched)
 		m.leaveStack(old.Spec.Labels, c.id, touched)
@@ -63,9 +62,12 @@ func (m *Mirror) applyService(c change, touched dirty) uint64 {
 		delete(m.services, c.id)
 		if old != nil && len(m.tasks[c.id]) > 0 {
 			m.gone[c.id] = old
+		} else {
+			delete(m.workloads, c.id)
 		}
 		return c.index
 	}
+	m.shareService(s, old)
 	m.services[c.id] = s
 	delete(m.gone, c.id)
 	m.claim(translate.ServiceIdentity(&s.Spec), claim{c.id, s.Spec.Labels[translate.LabelObject] != "", s.CreatedAt}, touched)
@@ -74,43 +76,6 @@ func (m *Mirror) applyService(c change, touched dirty) uint64 {
 		m.events.note(observed{service: s, before: before})
 	}
 	return s.Version.Index
-}
-
-func (m *Mirror) applyTask(c change, touched dirty) uint64 {
-	service := m.taskOf[c.id]
-	old := m.tasks[service][c.id]
-	t, _ := c.object.(*swarm.Task)
-	if t == nil {
-		if old == nil {
-			return 0
-		}
-		m.events.note(observed{oldTask: old})
-		delete(m.taskOf, c.id)
-		delete(m.tasks[service], c.id)
-		touched.add(translate.GroupService, service)
-		if len(m.tasks[service]) == 0 {
-			delete(m.tasks, service)
-			if _, ok := m.gone[service]; ok {
-				delete(m.gone, service)
-				delete(m.workloads, service)
-			}
-		}
-		return c.index
-	}
-	if old != nil && t.Version.Index <= old.Version.Index || t.ServiceID == "" {
-		return 0
-	}
-	if m.tasks[t.ServiceID] == nil {
-		m.tasks[t.ServiceID] = map[string]*swarm.Task{}
-	}
-	if old != nil {
-		t.Spec = old.Spec // a task's spec never changes: share it
-	}
-	m.tasks[t.ServiceID][c.id] = t
-	m.taskOf[c.id] = t.ServiceID
-	touched.add(translate.GroupService, t.ServiceID)
-	m.events.note(observed{oldTask: old, task: t})
-	return t.Version.Index
 }
 
 func (m *Mirror) applyNode(c change, touched dirty) uint64 {
@@ -260,7 +225,7 @@ func (m *Mirror) unclaim(id translate.Identity, swarmID string, touched dirty) {
 // touchClaims has everything that claims an identity looked at again: its name depends on the others.
 func (m *Mirror) touchClaims(list []claim, touched dirty) {
 	for _, c := range list {
-		delete(m.workloads, c.id)
+		m.outdate(c.id)
 		m.touchID(c.id, touched)
 	}
 }
@@ -321,29 +286,4 @@ func (m *Mirror) leaveStack(labels map[string]string, id string, touched dirty) 
 		delete(m.stacks, ns)
 		touched.add(translate.GroupNamespace, ns)
 	}
-}
-
-// taskChanges are the tasks of a full list that the mirror does not have so, and those that it has and the
-// list has not.
-func (m *Mirror) taskChanges(list []change) []change {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	present := make(map[string]bool, len(list))
-	var changes []change
-	for _, c := range list {
-		present[c.id] = true
-		t := c.object.(*swarm.Task)
-		if old := m.tasks[m.taskOf[c.id]][c.id]; old == nil || old.Version.Index < t.Version.Index {
-			changes = append(changes, c)
-		}
-	}
-	slices.SortFunc(changes, func(a, b change) int {
-		return cmp.Compare(a.object.(*swarm.Task).Version.Index, b.object.(*swarm.Task).Version.Index)
-	})
-	for id := range m.taskOf {
-		if !present[id] {
-			changes = append(changes, change{kind: kindTask, id: id})
-		}
-	}
-	return changes
 }

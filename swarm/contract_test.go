@@ -123,7 +123,9 @@ func (w *witness) tasks(service string) []swarm.Task {
 	w.t.Helper()
 	tasks, err := w.TaskList(w.ctx, swarm.TaskListOptions{Filters: filters.NewArgs(filters.Arg("service", service))})
 	w.must(err)
-	slices.SortFunc(tasks, func(a, b swarm.Task) int { return cmp.Or(cmp.Compare(a.Slot, b.Slot), a.CreatedAt.Compare(b.CreatedAt)) })
+	slices.SortFunc(tasks, func(a, b swarm.Task) int {
+		return cmp.Or(cmp.Compare(a.Slot, b.Slot), a.CreatedAt.Compare(b.CreatedAt))
+	})
 	return tasks
 }
 
@@ -202,11 +204,13 @@ var contract = map[string]func(*witness){
 
 	"services with something wrong": func(w *witness) {
 		for name, change := range map[string]func(*swarm.ServiceSpec){
-			"no name":         func(s *swarm.ServiceSpec) { s.Name = "" },
-			"a blank in it":   func(s *swarm.ServiceSpec) { s.Name = "a b" },
-			"a long name":     func(s *swarm.ServiceSpec) { s.Name = strings.Repeat("x", 64) },
-			"no image":        func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "" },
-			"missing network": func(s *swarm.ServiceSpec) { s.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "nowhere"}} },
+			"no name":       func(s *swarm.ServiceSpec) { s.Name = "" },
+			"a blank in it": func(s *swarm.ServiceSpec) { s.Name = "a b" },
+			"a long name":   func(s *swarm.ServiceSpec) { s.Name = strings.Repeat("x", 64) },
+			"no image":      func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "" },
+			"missing network": func(s *swarm.ServiceSpec) {
+				s.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "nowhere"}}
+			},
 			"missing config": func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec.Configs = []*swarm.ConfigReference{{ConfigID: "x", ConfigName: "x", File: &swarm.ConfigReferenceFileTarget{Name: "/x", UID: "0", GID: "0"}}}
 			},
@@ -216,7 +220,9 @@ var contract = map[string]func(*witness){
 			"a mount to nowhere": func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: "/x"}}
 			},
-			"a bad constraint": func(s *swarm.ServiceSpec) { s.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.labels.a"}} },
+			"a bad constraint": func(s *swarm.ServiceSpec) {
+				s.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.labels.a"}}
+			},
 			"two ports alike": func(s *swarm.ServiceSpec) {
 				port := swarm.PortConfig{TargetPort: 80, PublishedPort: 31111}
 				s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{port, port}}
@@ -326,7 +332,9 @@ var contract = map[string]func(*witness){
 		for _, t := range tasks {
 			w.tell("slot %d: desired %s, is %s, env %v, %q, %q", t.Slot, t.DesiredState, t.Status.State, t.Spec.ContainerSpec.Env, t.Status.Message, t.Status.Err)
 		}
-		w.eventuallyTell(func() string { return fmt.Sprintf("the update is %s: %s", w.inspect(id).UpdateStatus.State, w.inspect(id).UpdateStatus.Message) }, "completed")
+		w.eventuallyTell(func() string {
+			return fmt.Sprintf("the update is %s: %s", w.inspect(id).UpdateStatus.State, w.inspect(id).UpdateStatus.Message)
+		}, "completed")
 		one := uint64(1)
 		w.must(w.update(id, func(s *swarm.ServiceSpec) { s.Mode.Replicated.Replicas = &one }))
 		w.settled(id, map[swarm.TaskState]int{swarm.TaskStateRunning: 1, swarm.TaskStateShutdown: 2}) // what ran in the slot is gone, its history is not

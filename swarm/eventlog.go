@@ -1,10 +1,11 @@
 package swarm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
-	"github.com/hashicorp/golang-lru/v2/expirable"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	corev1 "k8s.io/api/core/v1"
 
 	"skep/translate"
@@ -13,14 +14,20 @@ import (
 // Events are forgotten after an hour, as by kube-apiserver, and the oldest when there are too many.
 const (
 	eventTTL  = time.Hour
-	eventsMax = 8192
+	eventsMax = 4096
 )
 
-// eventLog keeps Events in memory and makes those that changes of the Swarm stand for.
+// eventLog keeps Events in memory and makes those that changes of the Swarm stand for. The mirror's lock
+// guards it.
 type eventLog struct {
-	kept    *expirable.LRU[string, *corev1.Event]
+	kept    *simplelru.LRU[string, keptEvent]
 	changes []observed
-	expired chan string
+	dropped []string // IDs, since the last tell
+}
+
+type keptEvent struct {
+	*corev1.Event
+	since time.Time
 }
 
 // observed is a change to be told as Events, once the batch that it is of is all in.
@@ -32,58 +39,90 @@ type observed struct {
 }
 
 func newEventLog() *eventLog {
-	l := &eventLog{expired: make(chan string, eventsMax)}
-	l.kept = expirable.NewLRU(eventsMax, func(id string, _ *corev1.Event) {
-		select {
-		case l.expired <- id:
-		default: // it is looked up again when it is next read
-		}
-	}, eventTTL)
+	l := &eventLog{}
+	kept, err := simplelru.NewLRU(eventsMax, func(id string, _ keptEvent) { l.dropped = append(l.dropped, id) })
+	if err != nil {
+		panic(err) // a size that is not positive
+	}
+	l.kept = kept
 	return l
 }
 
 // note remembers a change until tell.
 func (l *eventLog) note(o observed) { l.changes = append(l.changes, o) }
 
-// tell turns the changes of a batch into Events. What happened long ago is no news.
+// at is when a change happened, or at least not before.
+func (o *observed) at() time.Time {
+	switch {
+	case o.task != nil:
+		return latest(o.task.CreatedAt, o.task.UpdatedAt, o.task.Status.Timestamp)
+	case o.oldTask != nil:
+		return o.oldTask.UpdatedAt
+	case o.node != nil:
+		return o.node.UpdatedAt
+	}
+	return latest(o.service.CreatedAt, o.service.UpdatedAt)
+}
+
+func latest(times ...time.Time) time.Time {
+	return slices.MaxFunc(times, time.Time.Compare)
+}
+
+// tell turns the changes of a batch into Events. What happened long ago is no news, and of a full read, which
+// brings everything at once, only the latest has room.
 func (l *eventLog) tell(w world, touched dirty) {
+	since := time.Now().Add(-eventTTL)
+	l.changes = slices.DeleteFunc(l.changes, func(o observed) bool { return o.at().Before(since) })
+	if over := len(l.changes) - eventsMax; over > 0 {
+		slices.SortStableFunc(l.changes, func(a, b observed) int { return a.at().Compare(b.at()) })
+		l.changes = l.changes[over:]
+	}
 	for _, o := range l.changes {
-		var events []*corev1.Event
-		switch {
-		case o.task != nil || o.oldTask != nil:
-			events = translate.TaskEvents(w, o.oldTask, o.task)
-		case o.node != nil:
-			events = translate.NodeEvents(w, o.oldNode, o.node)
-		case o.service != nil:
-			events = translate.ServiceEvents(o.before, w.Workload(o.service.ID))
-		}
-		for _, e := range events {
-			if time.Since(e.LastTimestamp.Time) < eventTTL {
+		for _, e := range o.events(w) {
+			if e.LastTimestamp.After(since) {
 				l.keep(e, touched)
 			}
 		}
 	}
 	l.changes = nil
+	l.forget(since, touched)
+}
+
+// forget drops what was kept before a time, and has all that is dropped looked at.
+func (l *eventLog) forget(since time.Time, touched dirty) {
 	for {
-		select {
-		case id := <-l.expired:
-			touched.add(translate.GroupEvent, id)
-		default:
-			return
+		_, oldest, ok := l.kept.GetOldest()
+		if !ok || oldest.since.After(since) {
+			break
 		}
+		l.kept.RemoveOldest()
 	}
+	for _, id := range l.dropped {
+		touched.add(translate.GroupEvent, id)
+	}
+	l.dropped = nil
+}
+
+func (o *observed) events(w world) []*corev1.Event {
+	switch {
+	case o.task != nil || o.oldTask != nil:
+		return translate.TaskEvents(w, o.oldTask, o.task)
+	case o.node != nil:
+		return translate.NodeEvents(w, o.oldNode, o.node)
+	}
+	return translate.ServiceEvents(o.before, w.Workload(o.service.ID))
 }
 
 func (l *eventLog) keep(e *corev1.Event, touched dirty) {
 	id := translate.EventID(e)
-	l.kept.Add(id, e)
+	l.kept.Add(id, keptEvent{e, time.Now()})
 	touched.add(translate.GroupEvent, id)
 }
 
 // Event implements translate.World.
 func (w world) Event(id string) *corev1.Event {
 	e, _ := w.m.events.kept.Peek(id)
-	return e
+	return e.Event
 }
 
 // putEvent keeps or removes an Event that a client wrote.
@@ -97,5 +136,6 @@ func (m *Mirror) putEvent(s translate.Step) {
 	} else {
 		m.events.keep(s.Event, touched)
 	}
+	m.events.forget(time.Now().Add(-eventTTL), touched)
 	m.refresh(m.rev, touched)
 }

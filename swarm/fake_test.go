@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/events"
@@ -17,22 +18,27 @@ import (
 	"skep/translate"
 )
 
-// fakeSwarm is a Swarm of configs in memory, as the Engine API would show it: a version index for all of
+// fakeSwarm is a Swarm in memory, as the Engine API would show it: a version index for all of
 // them, conflicts, and events. What it does not know panics.
 type fakeSwarm struct {
 	api // nil
 
-	mu      sync.Mutex
-	index   uint64
-	made    int
-	configs map[string]swarm.Config
-	streams map[chan events.Message]chan error
+	mu       sync.Mutex
+	index    uint64
+	made     int
+	configs  map[string]swarm.Config
+	streams  map[chan events.Message]chan error
+	services map[string]swarm.Service
+	tasks    map[string]swarm.Task
+	// slow is how long a list of all tasks takes; asked is of how many services each was asked for, 0 for all.
+	slow  time.Duration
+	asked []int
 	// broken is what every call returns, while it is set.
 	broken error
 }
 
 func newFakeSwarm() *fakeSwarm {
-	return &fakeSwarm{configs: map[string]swarm.Config{}, streams: map[chan events.Message]chan error{}}
+	return &fakeSwarm{configs: map[string]swarm.Config{}, services: map[string]swarm.Service{}, tasks: map[string]swarm.Task{}, streams: map[chan events.Message]chan error{}}
 }
 
 // fakeEngine is an Engine over a fake.
@@ -80,8 +86,13 @@ func (f *fakeSwarm) Events(ctx context.Context, _ events.ListOptions) (<-chan ev
 
 // tell sends an event about a config. The fake is locked.
 func (f *fakeSwarm) tell(action events.Action, id string) {
+	f.send(events.ConfigEventType, action, id, nil)
+}
+
+// send sends an event. The fake is locked.
+func (f *fakeSwarm) send(kind events.Type, action events.Action, id string, attributes map[string]string) {
 	for stream := range f.streams {
-		stream <- events.Message{Type: events.ConfigEventType, Action: action, Actor: events.Actor{ID: id}}
+		stream <- events.Message{Type: kind, Action: action, Actor: events.Actor{ID: id, Attributes: attributes}}
 	}
 }
 
@@ -160,7 +171,19 @@ func (f *fakeSwarm) ConfigList(context.Context, swarm.ConfigListOptions) ([]swar
 }
 
 func (f *fakeSwarm) ServiceList(context.Context, swarm.ServiceListOptions) ([]swarm.Service, error) {
-	return nil, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.services)), f.broken
+}
+
+func (f *fakeSwarm) ServiceInspectWithRaw(_ context.Context, id string, _ swarm.ServiceInspectOptions) (swarm.Service, []byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.services[id]
+	if !ok {
+		return swarm.Service{}, nil, fmt.Errorf("service %s: %w", id, cerrdefs.ErrNotFound)
+	}
+	return s, nil, nil
 }
 
 func (f *fakeSwarm) SecretList(context.Context, swarm.SecretListOptions) ([]swarm.Secret, error) {
@@ -171,8 +194,21 @@ func (f *fakeSwarm) NodeList(context.Context, swarm.NodeListOptions) ([]swarm.No
 	return nil, nil
 }
 
-func (f *fakeSwarm) TaskList(context.Context, swarm.TaskListOptions) ([]swarm.Task, error) {
-	return nil, nil
+// TaskList takes as long as its share of all tasks.
+func (f *fakeSwarm) TaskList(_ context.Context, o swarm.TaskListOptions) ([]swarm.Task, error) {
+	f.mu.Lock()
+	var list []swarm.Task
+	of := o.Filters.Get("service")
+	for _, t := range f.tasks {
+		if len(of) == 0 || slices.Contains(of, t.ServiceID) {
+			list = append(list, t)
+		}
+	}
+	f.asked = append(f.asked, len(of))
+	takes := f.slow * time.Duration(len(list)) / time.Duration(max(1, len(f.tasks)))
+	f.mu.Unlock()
+	time.Sleep(takes)
+	return list, nil
 }
 
 func (f *fakeSwarm) NetworkList(context.Context, network.ListOptions) ([]network.Inspect, error) {

@@ -119,17 +119,21 @@ func (e *Engine) readNetworks(ctx context.Context) ([]change, error) {
 	return networks, nil
 }
 
-// slimTask drops what nothing reads: each attachment repeats the whole network. Docker leaves a task's
-// runtime out where a service's says "container"; with it their specs compare equal.
-func slimTask(t *swarm.Task) *swarm.Task {
+// slimTask is a copy without what nothing reads: each attachment repeats the whole network. A copy, since the
+// list that it is of would stay in memory as long as one of its tasks. Docker leaves a task's runtime out
+// where a service's says "container"; with it their specs compare equal.
+func slimTask(from *swarm.Task) *swarm.Task {
+	t := *from
 	if t.Spec.Runtime == "" && t.Spec.ContainerSpec != nil {
 		t.Spec.Runtime = swarm.RuntimeContainer
 	}
-	for i := range t.NetworksAttachments {
-		n := &t.NetworksAttachments[i].Network
-		n.DriverState, n.IPAMOptions, n.Spec.Labels, n.Spec.IPAMOptions = swarm.Driver{}, nil, nil, nil
+	t.NetworksAttachments = make([]swarm.NetworkAttachment, 0, len(from.NetworksAttachments))
+	for _, a := range from.NetworksAttachments {
+		slim := swarm.NetworkAttachment{Addresses: a.Addresses}
+		slim.Network.ID, slim.Network.Spec.Ingress = a.Network.ID, a.Network.Spec.Ingress
+		t.NetworksAttachments = append(t.NetworksAttachments, slim)
 	}
-	return t
+	return &t
 }
 
 // slimConfig drops the data of what skep itself made: documents are in the labels, materials in containers.

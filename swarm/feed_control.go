@@ -15,9 +15,6 @@ import (
 // watchedKinds are SwarmKit's names for what the mirror holds.
 var watchedKinds = []string{"node", "service", "network", "task", "secret", "config"}
 
-// batchLimit is how many messages are taken in at once when they come faster than they are worked off.
-const batchLimit = 1024
-
 // followControl takes in what SwarmKit pushes: every change in the order of its commit.
 func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -36,16 +33,21 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 	if _, err := stream.Recv(); err != nil { // an empty message: from here on nothing is missed
 		return err
 	}
-	messages, failed := make(chan *swarmapi.WatchMessage, batchLimit), make(chan error, 1)
+	changes, failed := make(chan []change, batchLimit), make(chan error, 1)
 	go func() {
+		defer close(changes)
 		for {
 			message, err := stream.Recv()
 			if err != nil {
 				failed <- err
-				close(messages)
 				return
 			}
-			messages <- message
+			select {
+			case changes <- m.changesOf(message):
+			case <-ctx.Done():
+				failed <- ctx.Err()
+				return
+			}
 		}
 	}()
 	all, err := e.readAll(ctx)
@@ -53,34 +55,22 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 		return fmt.Errorf("read the Swarm: %w", err)
 	}
 	m.replace(all)
-	for message := range messages {
-		var batch []change
-		for more := true; more && len(batch) < batchLimit; {
-			batch = append(batch, changesOf(message)...)
-			select {
-			case message, more = <-messages:
-				if !more {
-					m.apply(batch)
-					return <-failed
-				}
-			default:
-				more = false
-			}
-		}
-		m.apply(batch)
-	}
+	m.takeIn(ctx, changes)
+	cancel()
 	return <-failed
 }
 
 // changesOf reads a message. The message's own version is often missing; objects carry theirs.
-func changesOf(message *swarmapi.WatchMessage) []change {
+func (m *Mirror) changesOf(message *swarmapi.WatchMessage) []change {
 	var index uint64
 	if message.Version != nil {
 		index = message.Version.Index
 	}
 	changes := make([]change, 0, len(message.Events))
 	for _, ev := range message.Events {
+		known := m.slimObject(ev.Object)
 		c, err := changeOf(ev.Object)
+		c.known = known
 		if err != nil {
 			klog.ErrorS(err, "a change that SwarmKit told of cannot be read")
 			continue
@@ -91,6 +81,21 @@ func changesOf(message *swarmapi.WatchMessage) []change {
 		changes = append(changes, c)
 	}
 	return changes
+}
+
+// slimObject takes away what the mirror has: most messages are of tasks that it knows, and a task's spec, which
+// never changes, is most of it.
+func (m *Mirror) slimObject(object *swarmapi.Object) (known bool) {
+	t := object.GetTask()
+	if t == nil {
+		return false
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if known = m.task[t.ID] != nil; known {
+		t.Spec = swarmapi.TaskSpec{}
+	}
+	return known
 }
 
 // changeOf converts an object with Docker's own code, so that it is what the Engine API would show.

@@ -15,46 +15,59 @@ import (
 	"skep/translate"
 )
 
-// taskPoll is how often tasks are looked at, since Docker's events do not tell of them. A poll that takes
-// long is repeated more seldom, so that polling never takes more than a tenth of the time.
-const taskPoll = 400 * time.Millisecond
+// heardOf are the events that matter. Those of this node's containers say which tasks to look at; what health
+// checks do inside them is not among them.
+func heardOf() filters.Args {
+	wanted := filters.NewArgs()
+	for _, kind := range []events.Type{
+		events.ServiceEventType, events.ConfigEventType, events.SecretEventType, events.NodeEventType, events.NetworkEventType, events.ContainerEventType,
+	} {
+		wanted.Add("type", string(kind))
+	}
+	for _, action := range []events.Action{
+		events.ActionCreate, events.ActionUpdate, events.ActionRemove, events.ActionDestroy,
+		events.ActionStart, events.ActionDie, events.ActionHealthStatus,
+	} {
+		wanted.Add("event", string(action))
+	}
+	return wanted
+}
 
 // followEvents takes in Docker's events, which name what changed but not how, and polls tasks.
 func (e *Engine) followEvents(ctx context.Context, m *Mirror) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	wanted := filters.NewArgs()
-	for _, kind := range []events.Type{events.ServiceEventType, events.ConfigEventType, events.SecretEventType, events.NodeEventType, events.NetworkEventType} {
-		wanted.Add("type", string(kind))
-	}
-	stream, failed := e.Events(ctx, events.ListOptions{Filters: wanted})
+	stream, failed := e.Events(ctx, events.ListOptions{Filters: heardOf()})
 	all, err := e.readAll(ctx)
 	if err != nil {
 		return fmt.Errorf("read the Swarm: %w", err)
 	}
 	m.replace(all)
-	poll := time.NewTimer(taskPoll)
+	tasks := newPoller(e, m)
+	poll := time.NewTimer(tasks.next())
 	defer poll.Stop()
 	for {
 		select {
 		case message := <-stream:
+			if tasks.hear(message) {
+				break
+			}
 			changes, err := e.inspect(ctx, message)
 			if err != nil {
 				return err
 			}
 			m.apply(changes)
 		case <-poll.C:
-			began := time.Now()
-			if err := e.pollTasks(ctx, m); err != nil {
+			if err := tasks.look(ctx); err != nil {
 				return err
 			}
-			poll.Reset(max(taskPoll, 9*time.Since(began)))
 		case err := <-failed:
 			if err == nil {
 				err = errors.New("the Engine ended its events")
 			}
 			return err
 		}
+		poll.Reset(tasks.next())
 	}
 }
 
@@ -102,16 +115,4 @@ func (e *Engine) inspect(ctx context.Context, message events.Message) ([]change,
 		return nil, fmt.Errorf("inspect %s %s: %w", message.Type, c.id, err)
 	}
 	return []change{c}, nil
-}
-
-// pollTasks tells the mirror which tasks changed, in the order of their versions.
-func (e *Engine) pollTasks(ctx context.Context, m *Mirror) error {
-	list, err := e.readTasks(ctx)
-	if err != nil {
-		return fmt.Errorf("list tasks: %w", err)
-	}
-	if changes := m.taskChanges(list); len(changes) > 0 {
-		m.apply(changes)
-	}
-	return nil
 }

@@ -69,19 +69,18 @@ func (e *Engine) Logs(ctx context.Context, m *Mirror, annotations map[string]str
 func (m *Mirror) logTask(id string, previous bool) *swarm.Task {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	service := m.taskOf[id]
-	t := m.tasks[service][id]
+	t := m.task[id]
 	if t == nil || !previous {
 		return t
 	}
-	return translate.PreviousTask(m.world().Tasks(service), t)
+	return translate.PreviousTask(m.world().Tasks(t.ServiceID), t)
 }
 
 // endWithTask ends a followed log when the task has ended: Docker itself never does. What the task said
 // last is given a moment to arrive.
 func (m *Mirror) endWithTask(ctx context.Context, id string, cancel func()) {
 	ended := func() bool {
-		t := m.tasks[m.taskOf[id]][id]
+		t := m.task[id]
 		return t == nil || translate.Ended(t)
 	}
 	if m.await(ctx, ended) != nil {

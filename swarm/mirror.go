@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -22,8 +23,8 @@ type Mirror struct {
 	mu       sync.RWMutex
 	services map[string]*swarm.Service
 	gone     map[string]*swarm.Service // removed, with tasks left
-	tasks    map[string]map[string]*swarm.Task
-	taskOf   map[string]string // task ID -> service ID
+	task     map[string]*swarm.Task
+	tasks    map[string][]*swarm.Task // by service ID, newest first; a slice is replaced, never changed
 	nodes    map[string]*swarm.Node
 	configs  map[string]*swarm.Config
 	secrets  map[string]*swarm.Secret
@@ -33,9 +34,10 @@ type Mirror struct {
 	stacks   map[string]*stack // by namespace
 
 	removed *simplelru.LRU[string, struct{}] // IDs
+	words   map[string]string                // what tasks say over and over, once
 
 	parsing   sync.Mutex
-	workloads map[string]*translate.Workload // parsed on first use
+	workloads map[string]parsed // by service ID
 	// rev is the highest resourceVersion given out. It is Swarm's raft index, but for a change without
 	// one of its own (a removal, the passing of time) it is one more than the last.
 	rev     uint64
@@ -46,6 +48,9 @@ type Mirror struct {
 	// overdue are the groups that time has changed since the last mark.
 	overdue dirty
 	due     chan struct{}
+
+	waiting atomic.Int32  // for what they wrote, see takeIn
+	hurry   chan struct{} // someone began to
 
 	views  []*View
 	born   time.Time
@@ -82,6 +87,7 @@ type change struct {
 	id     string
 	object any
 	index  uint64 // of a removal, where it is known
+	known  bool   // a task without its spec, of which the mirror has an earlier version
 }
 
 const (
@@ -98,11 +104,11 @@ func NewMirror(sealer Sealer) *Mirror {
 	return &Mirror{
 		Sealer:   sealer,
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{},
-		tasks: map[string]map[string]*swarm.Task{}, taskOf: map[string]string{},
+		task: map[string]*swarm.Task{}, tasks: map[string][]*swarm.Task{}, words: map[string]string{},
 		nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
 		claims: map[translate.Identity][]claim{}, stacks: map[string]*stack{},
-		workloads: map[string]*translate.Workload{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1),
+		workloads: map[string]parsed{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		removed: removed, events: newEventLog(), rev: 1, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
 	}
 }
@@ -195,7 +201,7 @@ func (m *Mirror) replace(all []change) {
 			}
 		}
 	}
-	note(kindTask, slices.Collect(maps.Keys(m.taskOf)))
+	note(kindTask, slices.Collect(maps.Keys(m.task)))
 	note(translate.GroupService, slices.Collect(maps.Keys(m.services)))
 	note(translate.GroupNode, slices.Collect(maps.Keys(m.nodes)))
 	note(translate.GroupConfig, slices.Collect(maps.Keys(m.configs)))
@@ -232,16 +238,28 @@ func (m *Mirror) refresh(before uint64, touched dirty) {
 	m.changed = make(chan struct{})
 }
 
+// parsed is a service as it was read on first use, or, until it is read anew, as it was before.
+type parsed struct{ now, before *translate.Workload }
+
 // workload and keepWorkload guard the parsed services, which readers fill in too.
-func (m *Mirror) workload(id string) (*translate.Workload, bool) {
+func (m *Mirror) workload(id string) parsed {
 	m.parsing.Lock()
 	defer m.parsing.Unlock()
-	wl, ok := m.workloads[id]
-	return wl, ok
+	return m.workloads[id]
 }
 
 func (m *Mirror) keepWorkload(id string, wl *translate.Workload) {
 	m.parsing.Lock()
 	defer m.parsing.Unlock()
-	m.workloads[id] = wl
+	m.workloads[id] = parsed{now: wl}
+}
+
+// outdate has a service read anew, and returns it as it was.
+func (m *Mirror) outdate(id string) *translate.Workload {
+	p := m.workloads[id]
+	if p.now == nil {
+		return p.before
+	}
+	m.workloads[id] = parsed{before: p.now}
+	return p.now
 }

@@ -410,7 +410,13 @@ func aTask(id, service string, index uint64) change {
 func TestTaskChanges(t *testing.T) {
 	m := NewMirror(testSealer(t))
 	m.apply([]change{aTask("same", "s", 10), aTask("newer", "s", 11), aTask("gone", "s", 12), aTask("ahead", "s", 30)})
-	got := m.taskChanges([]change{aTask("late", "s", 22), aTask("newer", "s", 20), aTask("same", "s", 10), aTask("ahead", "s", 29)})
+	listed := func(all ...change) (list []swarm.Task) {
+		for _, c := range all {
+			list = append(list, *c.object.(*swarm.Task))
+		}
+		return list
+	}
+	got := m.taskChanges(listed(aTask("late", "s", 22), aTask("newer", "s", 20), aTask("same", "s", 10), aTask("ahead", "s", 29)), nil)
 	var told []string
 	for _, c := range got {
 		told = append(told, fmt.Sprintf("%s %v", c.id, c.object != nil))
@@ -419,7 +425,7 @@ func TestTaskChanges(t *testing.T) {
 		t.Errorf("the changes are %q, not %q", told, want)
 	}
 	m.apply(got)
-	if again := m.taskChanges([]change{aTask("late", "s", 22), aTask("newer", "s", 20), aTask("same", "s", 10), aTask("ahead", "s", 30)}); len(again) > 0 {
+	if again := m.taskChanges(listed(aTask("late", "s", 22), aTask("newer", "s", 20), aTask("same", "s", 10), aTask("ahead", "s", 30)), nil); len(again) > 0 {
 		t.Errorf("once applied, there are still changes: %v", again)
 	}
 }

@@ -123,7 +123,7 @@ var errNoTaskRemoval = errors.New("a Pod on another node can only be deleted thr
 // removeTask takes a task away: by SwarmKit on any node, else by the Engine when it runs here.
 func (e *Engine) removeTask(ctx context.Context, m *Mirror, id string) error {
 	m.mu.RLock()
-	t := m.tasks[m.taskOf[id]][id]
+	t := m.task[id]
 	m.mu.RUnlock()
 	if t == nil {
 		return nil
@@ -134,7 +134,7 @@ func (e *Engine) removeTask(ctx context.Context, m *Mirror, id string) error {
 		}
 		wait, cancel := context.WithTimeout(ctx, settleTimeout)
 		defer cancel()
-		_ = m.await(wait, func() bool { _, ok := m.taskOf[id]; return !ok }) // else the feed will tell
+		_ = m.awaitSoon(wait, func() bool { _, ok := m.task[id]; return !ok }) // else the feed will tell
 		return nil
 	}
 	if t.NodeID != e.Info.Swarm.NodeID || t.Status.ContainerStatus == nil || t.Status.ContainerStatus.ContainerID == "" {

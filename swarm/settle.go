@@ -27,7 +27,7 @@ func (e *Engine) settle(ctx context.Context, m *Mirror, kind translate.GroupKind
 		}
 		return ok && index > after
 	}
-	if m.await(wait, done) == nil {
+	if m.awaitSoon(wait, done) == nil {
 		return
 	}
 	if err := e.look(ctx, m, kind, id); err != nil {

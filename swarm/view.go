@@ -1,6 +1,8 @@
 package swarm
 
 import (
+	"maps"
+	"reflect"
 	"slices"
 	"sort"
 	"time"
@@ -19,6 +21,7 @@ import (
 type View struct {
 	m         *Mirror
 	lens      translate.Lens
+	kinds     []translate.GroupKind // of the groups that the lens reads
 	scheme    Scheme
 	versioner storage.Versioner
 
@@ -32,6 +35,8 @@ type View struct {
 	// private views number their changes themselves, by the microsecond: what they show is not in the Swarm.
 	private bool
 	own     uint64
+	// recorded is the time of the last event, as watch caches are told.
+	recorded time.Time
 }
 
 // Scheme converts between the external objects of lenses and those that a registry keeps.
@@ -57,6 +62,7 @@ type event struct {
 	kind watch.EventType
 	old  *entry
 	now  *entry // of a removal, the last state with the removal's revision
+	at   time.Time
 }
 
 // historyLength is how many events a view can replay; who comes later lists again.
@@ -65,7 +71,7 @@ const historyLength = 2048
 // AddView adds a resource. It has to be called before the feed starts.
 func (m *Mirror) AddView(lens translate.Lens, scheme Scheme) *View {
 	v := &View{
-		m: m, lens: lens, scheme: scheme, versioner: storage.APIObjectVersioner{},
+		m: m, lens: lens, kinds: lens.Groups(), scheme: scheme, versioner: storage.APIObjectVersioner{},
 		entries: map[translate.Key]*entry{}, groups: map[translate.Group][]*entry{},
 		alarms: map[translate.Group]*time.Timer{}, watchers: map[*watcher]struct{}{},
 		private: slices.Contains(lens.Groups(), translate.GroupEvent), own: uint64(time.Now().UnixMicro()),
@@ -80,30 +86,24 @@ func (m *Mirror) AddView(lens translate.Lens, scheme Scheme) *View {
 func (v *View) refresh(touched dirty) []event {
 	var events []event
 	for g := range touched {
-		if !slices.Contains(v.lens.Groups(), g.Kind) {
-			continue
+		if slices.Contains(v.kinds, g.Kind) {
+			events = append(events, v.refreshGroup(g)...)
 		}
-		events = append(events, v.refreshGroup(g)...)
 	}
 	return events
 }
 
 func (v *View) refreshGroup(g translate.Group) []event {
 	found := v.lens.Get(v.m.world(), g)
-	before := v.groups[g]
-	was := make(map[translate.Key]*entry, len(before))
-	for _, e := range before {
-		was[e.key] = e
-	}
+	before := roll{entries: v.groups[g]}
 	var events []event
 	now := make([]*entry, 0, len(found))
 	var wake time.Time
-	for _, d := range found {
+	for i, d := range found {
 		if !d.Wake.IsZero() && (wake.IsZero() || d.Wake.Before(wake)) {
 			wake = d.Wake
 		}
-		old := was[d.Key]
-		delete(was, d.Key)
+		old := before.take(i, d.Key)
 		if old != nil && d.Parts != nil && slices.Equal(old.parts, d.Parts) {
 			now = append(now, old)
 			continue
@@ -119,15 +119,47 @@ func (v *View) refreshGroup(g translate.Group) []event {
 		if old == nil {
 			kind = watch.Added
 		}
-		events = append(events, event{kind, old, e})
+		events = append(events, event{kind: kind, old: old, now: e})
 	}
-	for _, old := range was {
+	for _, old := range before.left() {
 		gone := *old
-		events = append(events, event{watch.Deleted, old, &gone})
+		events = append(events, event{kind: watch.Deleted, old: old, now: &gone})
 	}
 	v.setGroup(g, now)
 	v.setAlarm(g, wake)
 	return events
+}
+
+// roll is what a group held before. Mostly it holds the same now, in the same order.
+type roll struct {
+	entries []*entry
+	taken   int // so many from the beginning
+	byKey   map[translate.Key]*entry
+}
+
+// take is the i-th entry when it has the key, else the one that has; nil when none has.
+func (r *roll) take(i int, k translate.Key) *entry {
+	if r.byKey == nil {
+		if i < len(r.entries) && r.entries[i].key == k {
+			r.taken++
+			return r.entries[i]
+		}
+		r.byKey = make(map[translate.Key]*entry, len(r.entries)-r.taken)
+		for _, e := range r.entries[r.taken:] {
+			r.byKey[e.key] = e
+		}
+	}
+	e := r.byKey[k]
+	delete(r.byKey, k)
+	return e
+}
+
+// left are the entries that nothing took.
+func (r *roll) left() []*entry {
+	if r.byKey == nil {
+		return r.entries[r.taken:]
+	}
+	return slices.Collect(maps.Values(r.byKey))
 }
 
 func (v *View) setGroup(g translate.Group, now []*entry) {
@@ -152,7 +184,8 @@ func (v *View) build(g translate.Group, d translate.Derived) *entry {
 	return e
 }
 
-// same says whether a rebuilt object is what it was.
+// same says whether a rebuilt object is what it was. Its parts are compared from the last on: mostly it is
+// the status that changed. Memory that both share is equal at once.
 func (v *View) same(old, now *entry) bool {
 	accessor, err := meta.Accessor(now.object)
 	if err != nil {
@@ -163,7 +196,16 @@ func (v *View) same(old, now *entry) bool {
 		return false
 	}
 	accessor.SetResourceVersion(before.GetResourceVersion())
-	return equality.Semantic.DeepEqual(old.object, now.object)
+	a, b := reflect.ValueOf(old.object).Elem(), reflect.ValueOf(now.object).Elem()
+	if a.Type() != b.Type() {
+		return false
+	}
+	for i := a.NumField() - 1; i >= 0; i-- {
+		if !equality.Semantic.DeepEqual(a.Field(i).Addr().Interface(), b.Field(i).Addr().Interface()) {
+			return false
+		}
+	}
+	return true
 }
 
 // publish gives each event its resourceVersion, above all before it and at most rev, and tells watchers
@@ -178,10 +220,13 @@ func (v *View) publish(events []event, before, rev uint64) {
 		rev = v.own
 	}
 	v.number(events, before, rev)
+	for i := range events {
+		events[i].at = v.recordTime()
+	}
 	for _, ev := range events {
 		if ev.now.object != nil {
 			if ev.kind == watch.Deleted {
-				ev.now.object = ev.now.object.DeepCopyObject()
+				ev.now.object = copyOf(ev.now.object)
 			}
 			if err := v.versioner.UpdateObject(ev.now.object, ev.now.rev); err != nil {
 				klog.ErrorS(err, "resourceVersion cannot be set", "kind", v.lens.Kind())
@@ -199,16 +244,31 @@ func (v *View) publish(events []event, before, rev uint64) {
 			v.entries[ev.now.key] = ev.now
 		}
 	}
+	v.remember(events)
+	for w := range v.watchers {
+		for i := range events {
+			w.push(&events[i])
+		}
+	}
+}
+
+// remember appends events to the history and forgets the oldest. append moves what is left now and then, so
+// a change costs the same however long the history.
+func (v *View) remember(events []event) {
 	v.history = append(v.history, events...)
 	if over := len(v.history) - historyLength; over > 0 {
 		v.floor = v.history[over-1].now.rev
-		v.history = append([]event(nil), v.history[over:]...)
+		clear(v.history[:over])
+		v.history = v.history[over:]
 	}
-	for w := range v.watchers {
-		for _, ev := range events {
-			w.push(ev)
-		}
-	}
+}
+
+// copyOf is an object that can be given another resourceVersion: all else is shared.
+func copyOf(o runtime.Object) runtime.Object {
+	from := reflect.ValueOf(o)
+	to := reflect.New(from.Type().Elem())
+	to.Elem().Set(from.Elem())
+	return to.Interface().(runtime.Object)
 }
 
 // number gives each event its revision: the index of what changed, where that is news, else rev. Events are

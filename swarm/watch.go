@@ -23,10 +23,11 @@ func (s *Store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	if err != nil {
 		return nil, err
 	}
-	w := newWatcher(s.view, opts.Predicate, s.newFunc, s.within(key, opts.Recursive))
+	w := newWatcher(s, opts, s.within(key, opts.Recursive))
 	ctx, w.cancel = context.WithCancel(ctx)
 	s.view.m.mu.Lock()
 	s.view.begin(w, from, opts.SendInitialEvents)
+	w.most = len(w.queue) + queueLength
 	s.view.watchers[w] = struct{}{}
 	s.view.m.mu.Unlock()
 	flowcontrol.WatchInitialized(ctx)
@@ -44,7 +45,7 @@ func (v *View) begin(w *watcher, from uint64, initial *bool) {
 		}
 		sort.Slice(list, func(i, j int) bool { return list[i].rev < list[j].rev })
 		for _, e := range list {
-			w.push(event{kind: watch.Added, now: e})
+			w.push(&event{kind: watch.Added, now: e})
 		}
 		if initial != nil {
 			w.enqueue(queued{bookmark: v.revision(), initial: true})
@@ -60,7 +61,7 @@ func (v *View) begin(w *watcher, from uint64, initial *bool) {
 	}
 	for _, ev := range v.history {
 		if ev.now.rev > from {
-			w.push(ev)
+			w.push(&ev)
 		}
 	}
 }

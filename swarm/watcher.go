@@ -2,7 +2,9 @@ package swarm
 
 import (
 	"context"
+	goruntime "runtime"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,9 +18,12 @@ type watcher struct {
 	pred    storage.SelectionPredicate
 	within  func(key *entry) bool
 	newFunc func() runtime.Object
+	record  bool // events are told with their times
 
 	mu     sync.Mutex
 	queue  []queued
+	most   int // so many may wait
+	sent   int // since it began
 	wake   chan struct{}
 	result chan watch.Event
 	cancel context.CancelFunc
@@ -34,9 +39,9 @@ type queued struct {
 
 var _ watch.Interface = (*watcher)(nil)
 
-func newWatcher(v *View, pred storage.SelectionPredicate, newFunc func() runtime.Object, within func(*entry) bool) *watcher {
+func newWatcher(s *Store, opts storage.ListOptions, within func(*entry) bool) *watcher {
 	return &watcher{
-		view: v, pred: pred, within: within, newFunc: newFunc,
+		view: s.view, pred: opts.Predicate, within: within, newFunc: s.newFunc, record: opts.RecordTimestamps,
 		wake: make(chan struct{}, 1), result: make(chan watch.Event, 64),
 	}
 }
@@ -47,10 +52,17 @@ func (w *watcher) ResultChan() <-chan watch.Event { return w.result }
 // Stop implements watch.Interface.
 func (w *watcher) Stop() { w.cancel() }
 
-func (w *watcher) push(ev event) { w.enqueue(queued{event: &ev}) }
+func (w *watcher) push(ev *event) { w.enqueue(queued{event: ev}) }
 
+// queueLength is how many events may wait for a watcher beyond what it began with.
+const queueLength = 4096
+
+// enqueue has a watcher told. Of one that does not listen no more is kept than that it has to begin again.
 func (w *watcher) enqueue(q queued) {
 	w.mu.Lock()
+	if w.most > 0 && len(w.queue) >= w.most {
+		w.queue, q = nil, queued{failure: errExpired("watch")}
+	}
 	w.queue = append(w.queue, q)
 	w.mu.Unlock()
 	select {
@@ -84,6 +96,9 @@ func (w *watcher) run(ctx context.Context) {
 					return
 				}
 			}
+			if q.event != nil && !q.event.at.IsZero() {
+				w.yield()
+			}
 		}
 		if len(batch) > 0 {
 			continue
@@ -94,6 +109,22 @@ func (w *watcher) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// breath is after how many events of a large batch, and for how long, a watcher lets others go first.
+const (
+	breathEvents = 8
+	breathTime   = time.Millisecond
+)
+
+// yield lets the watch cache's clients take what they were told: it cuts off those that are ten events
+// behind, and to begin again costs them and skep far more than a short wait.
+func (w *watcher) yield() {
+	if w.sent++; w.sent%breathEvents == 0 {
+		time.Sleep(breathTime)
+		return
+	}
+	goruntime.Gosched()
 }
 
 // deliverable is what this watch is told of an event: an object that begins or ceases to match the
@@ -126,17 +157,25 @@ func (w *watcher) deliverable(q queued) []watch.Event {
 	has := ev.kind != watch.Deleted && w.matches(ev.now.object)
 	switch { // objects are shared: an entry is replaced, never changed, and a watch cache changes nothing
 	case had && has:
-		return []watch.Event{{Type: watch.Modified, Object: ev.now.object}}
+		return w.told(watch.Modified, ev.now.object, ev.at)
 	case has:
-		return []watch.Event{{Type: watch.Added, Object: ev.now.object}}
+		return w.told(watch.Added, ev.now.object, ev.at)
 	case had:
-		gone := ev.old.object.DeepCopyObject()
+		gone := copyOf(ev.old.object)
 		if err := w.view.versioner.UpdateObject(gone, ev.now.rev); err != nil {
 			return nil
 		}
-		return []watch.Event{{Type: watch.Deleted, Object: gone}}
+		return w.told(watch.Deleted, gone, ev.at)
 	}
 	return nil
+}
+
+// told is an event with its time, where that was asked for. What a watch begins with has none.
+func (w *watcher) told(kind watch.EventType, o runtime.Object, at time.Time) []watch.Event {
+	if w.record && !at.IsZero() {
+		o = &timed{o, at}
+	}
+	return []watch.Event{{Type: kind, Object: o}}
 }
 
 func (w *watcher) matches(o runtime.Object) bool {

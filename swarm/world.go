@@ -25,8 +25,9 @@ func (m *Mirror) world() world { return world{m, m.Sealer} }
 // Workload implements translate.World. Parsing is done once a version; more than one reader may do it at
 // the same time, to the same result.
 func (w world) Workload(id string) *translate.Workload {
-	if wl, ok := w.m.workload(id); ok {
-		return wl
+	p := w.m.workload(id)
+	if p.now != nil {
+		return p.now
 	}
 	s, gone := w.m.services[id], false
 	if s == nil {
@@ -35,21 +36,14 @@ func (w world) Workload(id string) *translate.Workload {
 		}
 	}
 	name := w.Name(translate.ServiceIdentity(&s.Spec), id)
-	wl := translate.ParseWorkload(s, name)
+	wl := translate.ParseNext(p.before, s, name)
 	wl.Gone = gone
 	w.m.keepWorkload(id, wl)
 	return wl
 }
 
 // Tasks implements translate.World.
-func (w world) Tasks(serviceID string) []*swarm.Task {
-	tasks := make([]*swarm.Task, 0, len(w.m.tasks[serviceID]))
-	for _, t := range w.m.tasks[serviceID] {
-		tasks = append(tasks, t)
-	}
-	slices.SortFunc(tasks, func(a, b *swarm.Task) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	return tasks
-}
+func (w world) Tasks(serviceID string) []*swarm.Task { return w.m.tasks[serviceID] }
 
 // Owned implements translate.World.
 func (w world) Owned(serviceID string) []*swarm.Config {

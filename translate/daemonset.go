@@ -29,9 +29,9 @@ func (DaemonSets) Get(w World, g Group) []Derived {
 	return []Derived{{
 		Key: KeyOf(wl.Object), Index: highest(wl.Service.Version.Index, tasks), Base: wl.Service.Version.Index,
 		Build: func() (Object, error) {
-			ds := wl.Object.DeepCopyObject().(*appsv1.DaemonSet)
-			ds.Status = daemonSetStatus(wl, ds, tasks, w.Now())
-			return ds, nil
+			ds := *wl.Object.(*appsv1.DaemonSet)
+			ds.Status = daemonSetStatus(wl, &ds, tasks, w.Now())
+			return &ds, nil
 		},
 	}}
 }

@@ -42,13 +42,14 @@ func (Deployments) Get(w World, g Group) []Derived {
 	status, wake := deploymentStatus(wl, tasks, w.Now())
 	return []Derived{{
 		Key:   Key{wl.Identity.Namespace, wl.Identity.Name},
+		Parts: []any{wl, factsOf(&status)},
 		Index: highest(wl.Service.Version.Index, tasks),
 		Base:  wl.Service.Version.Index,
 		Wake:  wake,
 		Build: func() (Object, error) {
-			d := wl.Object.DeepCopyObject().(*appsv1.Deployment)
+			d := *wl.Object.(*appsv1.Deployment)
 			d.Status = status
-			return d, nil
+			return &d, nil
 		},
 	}}
 }

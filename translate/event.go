@@ -34,7 +34,7 @@ func (Events) Get(w World, g Group) []Derived {
 	}
 	return []Derived{{
 		Key: KeyOf(e), Parts: []any{e},
-		Build: func() (Object, error) { return e.DeepCopy(), nil },
+		Build: func() (Object, error) { copied := *e; return &copied, nil },
 	}}
 }
 

@@ -1,8 +1,8 @@
 package translate
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/docker/docker/api/types/swarm"
 )
@@ -40,25 +40,46 @@ func wanted(t *swarm.Task) bool {
 // task where Kubernetes restarts a container, so of a slot's tasks those count that are wanted or still
 // stopping, and the newest when it ended for good.
 func instances(tasks []*swarm.Task) []instance {
-	slots := map[slotKey][]*swarm.Task{}
-	var order []slotKey
-	for _, t := range tasks {
-		k := slotOf(t)
-		if _, ok := slots[k]; !ok {
-			order = append(order, k)
+	bySlot := slices.Clone(tasks)
+	slices.SortStableFunc(bySlot, func(a, b *swarm.Task) int { return slotOf(a).compare(slotOf(b)) })
+	found := make([]instance, 0, len(tasks))
+	for begin := 0; begin < len(bySlot); {
+		end, slot := begin+1, slotOf(bySlot[begin])
+		for end < len(bySlot) && slotOf(bySlot[end]) == slot {
+			end++
 		}
-		slots[k] = append(slots[k], t)
-	}
-	var found []instance
-	for _, k := range order {
-		found = append(found, slotInstances(slots[k])...)
+		found = slotInstances(found, bySlot[begin:end:end])
+		begin = end
 	}
 	return found
+}
+
+// population is the Pods among a service's tasks as they were last looked at: each lens asks for them.
+type population struct {
+	of    []*swarm.Task
+	found []instance
+}
+
+// instances are those among tasks, which is what World.Tasks gives: another slice when it is other tasks.
+func (w *Workload) instances(tasks []*swarm.Task) []instance {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(tasks) == 0 {
+		return nil
+	}
+	if len(w.pods.of) != len(tasks) || &w.pods.of[0] != &tasks[0] {
+		w.pods = population{tasks, instances(tasks)}
+	}
+	return w.pods.found
 }
 
 type slotKey struct {
 	slot int
 	node string
+}
+
+func (k slotKey) compare(other slotKey) int {
+	return cmp.Or(cmp.Compare(k.slot, other.slot), cmp.Compare(k.node, other.node))
 }
 
 // slotOf is the replica that a task is of: its slot, or in a global service its node.
@@ -69,10 +90,12 @@ func slotOf(t *swarm.Task) slotKey {
 	return slotKey{node: t.NodeID}
 }
 
-func slotInstances(tasks []*swarm.Task) []instance {
-	sort.SliceStable(tasks, func(i, j int) bool { return newer(tasks[i], tasks[j]) })
+// slotInstances appends the Pods among the tasks of one slot.
+func slotInstances(found []instance, tasks []*swarm.Task) []instance {
+	if len(tasks) > 1 {
+		slices.SortStableFunc(tasks, newerFirst)
+	}
 	alive := slices.ContainsFunc(tasks, func(t *swarm.Task) bool { return wanted(t) && !hasEnded(t) })
-	var found []instance
 	for i, t := range tasks {
 		in := instance{task: t, ended: hasEnded(t), failedRoll: alive && hasEnded(t)}
 		switch {
@@ -115,15 +138,20 @@ func templateLabel(t *swarm.Task) string {
 	return t.Spec.ContainerSpec.Labels[LabelHash] + t.Spec.ContainerSpec.Image
 }
 
-func newer(a, b *swarm.Task) bool {
-	if !a.CreatedAt.Equal(b.CreatedAt) {
-		return a.CreatedAt.After(b.CreatedAt)
-	}
-	return a.ID > b.ID
+func newerFirst(a, b *swarm.Task) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 }
 
 // Ended says whether a task has come to its end.
 func Ended(t *swarm.Task) bool { return hasEnded(t) }
+
+// Moves says whether a task is on its way to another state: also one that only waits for its restart delay.
+func Moves(t *swarm.Task) bool {
+	if t.Status.State == swarm.TaskStateRunning {
+		return !wanted(t)
+	}
+	return !hasEnded(t)
+}
 
 // PreviousTask is the task that t took over from when it ended by itself; nil when there is none.
 func PreviousTask(tasks []*swarm.Task, t *swarm.Task) *swarm.Task {

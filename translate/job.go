@@ -27,9 +27,9 @@ func (Jobs) Get(w World, g Group) []Derived {
 	return []Derived{{
 		Key: KeyOf(wl.Object), Index: highest(wl.Service.Version.Index, tasks), Base: wl.Service.Version.Index,
 		Build: func() (Object, error) {
-			job := wl.Object.DeepCopyObject().(*batchv1.Job)
-			job.Status = jobStatus(wl, job, tasks)
-			return job, nil
+			job := *wl.Object.(*batchv1.Job)
+			job.Status = jobStatus(wl, &job, tasks)
+			return &job, nil
 		},
 	}}
 }

@@ -46,7 +46,7 @@ type World interface {
 	// Workload is a service as a Kubernetes workload; nil when there is none of that ID. It stays
 	// readable after the service was removed until its last task is gone.
 	Workload(serviceID string) *Workload
-	// Tasks are a service's tasks, newest first.
+	// Tasks are a service's tasks, newest first: the same slice as long as they are the same tasks.
 	Tasks(serviceID string) []*swarm.Task
 	// Owned are the documents that belong to a service: past ReplicaSets, what was written on Pods.
 	Owned(serviceID string) []*swarm.Config
@@ -78,13 +78,15 @@ type NamespaceParts struct {
 // Derived is an object that a lens found in a group.
 type Derived struct {
 	Key Key
-	// Parts are the values that the object was made of; while they are the same pointers, so is the object.
+	// Parts are the values that the object was made of, to be compared with ==; while they are the same, so is
+	// the object.
 	Parts []any
 	// Index is the highest version index of the parts: the object's resourceVersion.
 	Index uint64
 	// Base is the version index below which a write is stale: that of the part that a write changes.
 	Base uint64
-	// Build makes the object.
+	// Build makes the object. What it points to may be shared with other objects, so only the object's own
+	// struct may be changed.
 	Build func() (Object, error)
 	// Wake is when the object changes by itself, by time alone. Zero: never.
 	Wake time.Time

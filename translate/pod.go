@@ -35,7 +35,7 @@ func (Pods) Get(w World, g Group) []Derived {
 	if wl == nil {
 		return nil
 	}
-	found := instances(w.Tasks(g.ID))
+	found := wl.instances(w.Tasks(g.ID))
 	if _, ok := wl.Object.(*corev1.Pod); ok {
 		return barePod(w, wl, found)
 	}
@@ -57,16 +57,7 @@ func (Pods) Get(w World, g Group) []Derived {
 }
 
 // podName is the name of a task's Pod, which is the container's hostname too.
-func podName(wl *Workload, t *swarm.Task) string {
-	base := wl.Identity.Name
-	if wl.Identity.Kind == "Deployment" {
-		base += "-" + wl.HashOf(t)
-	}
-	if c := t.Spec.ContainerSpec; c != nil && c.Labels[LabelPod] != "" && asWritten(&t.Spec) {
-		base = c.Labels[LabelPod]
-	}
-	return base + "-" + t.ID[:5]
-}
+func podName(wl *Workload, t *swarm.Task) string { return wl.originOf(t).base + "-" + t.ID[:5] }
 
 // podNotes are the documents with what clients wrote on a service's Pods, by Pod name.
 func podNotes(w World, serviceID string) map[string]*swarm.Config {
@@ -94,27 +85,11 @@ func ownedPod(w World, wl *Workload, in instance, name string, note *swarm.Confi
 	return d
 }
 
+// buildOwnedPod makes a Pod of its own and the memory that it shares with its template's other Pods.
 func buildOwnedPod(w World, wl *Workload, in instance, name string, note *swarm.Config) (Object, error) {
-	hash := wl.HashOf(in.task)
-	template := templateOfTask(w, wl, hash, in.task)
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace:       wl.Identity.Namespace,
-			Name:            name,
-			Labels:          maps.Clone(template.Labels),
-			Annotations:     maps.Clone(template.Annotations),
-			OwnerReferences: []metav1.OwnerReference{podOwner(wl, hash)},
-		},
-		Spec: *template.Spec.DeepCopy(),
-	}
-	switch wl.Identity.Kind {
-	case "Deployment":
-		pod.Labels = withEntry(pod.Labels, LabelHash, hash)
-		pod.GenerateName = wl.Identity.Name + "-" + hash + "-"
-	default:
-		pod.GenerateName = wl.Identity.Name + "-"
-	}
-	finishPod(w, pod, in)
+	pod := *wl.prototype(templateOfTask(w, wl, in.task), wl.HashOf(in.task))
+	pod.Name = name
+	finishPod(w, &pod, in)
 	if note != nil {
 		written := &corev1.Pod{}
 		if err := json.Unmarshal([]byte(note.Spec.Labels[LabelObject]), written); err == nil {
@@ -123,10 +98,10 @@ func buildOwnedPod(w World, wl *Workload, in instance, name string, note *swarm.
 		}
 	}
 	pod.Annotations = withEntry(pod.Annotations, AnnotationTask, in.task.ID)
-	return pod, nil
+	return &pod, nil
 }
 
-// finishPod fills in what the task alone knows.
+// finishPod fills in what the task alone knows. What the Pod shares with others stays as it is.
 func finishPod(w World, pod *corev1.Pod, in instance) {
 	t := in.task
 	if pod.UID == "" {
@@ -136,7 +111,6 @@ func finishPod(w World, pod *corev1.Pod, in instance) {
 	if in.stopping {
 		markStopping(pod, t.UpdatedAt)
 	}
-	coredefaults.SetObjectDefaults_Pod(pod)
 	node := w.Node(t.NodeID)
 	if node != nil {
 		pod.Spec.NodeName = NodeName(w, node)
@@ -152,20 +126,6 @@ func markStopping(pod *corev1.Pod, since time.Time) {
 	}
 	at := stamp(since.Add(time.Duration(grace) * time.Second))
 	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &at, &grace
-}
-
-// templateOfTask is the template that a task was made of: the present one, a past revision's, or what the
-// task's own spec says.
-func templateOfTask(w World, wl *Workload, hash string, t *swarm.Task) corev1.PodTemplateSpec {
-	if hash == wl.Hash {
-		return wl.Template
-	}
-	if wl.Identity.Kind == "Deployment" {
-		if r, ok := pastRevisions(w, wl)[wl.Identity.Name+"-"+hash]; ok {
-			return r.rs.Spec.Template
-		}
-	}
-	return GetPod(&t.Spec, wl.Service.Spec.Name)
 }
 
 func podOwner(wl *Workload, hash string) metav1.OwnerReference {
@@ -197,6 +157,7 @@ func barePod(w World, wl *Workload, found []instance) []Derived {
 		Build: func() (Object, error) {
 			pod := wl.Object.DeepCopyObject().(*corev1.Pod)
 			created := pod.CreationTimestamp
+			coredefaults.SetObjectDefaults_Pod(pod)
 			finishPod(w, pod, in)
 			pod.CreationTimestamp = created
 			if wl.Gone && pod.DeletionTimestamp == nil {

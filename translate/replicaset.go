@@ -49,13 +49,14 @@ func standAlone(wl *Workload, rs *appsv1.ReplicaSet, tasks []*swarm.Task, now ti
 	all, _ := tallies(wl, tasks, time.Duration(rs.Spec.MinReadySeconds)*time.Second, now)
 	return Derived{
 		Key:   KeyOf(rs),
+		Parts: []any{wl, all.counts()},
 		Index: highest(wl.Service.Version.Index, tasks),
 		Base:  wl.Service.Version.Index,
 		Wake:  all.wake,
 		Build: func() (Object, error) {
-			rs := rs.DeepCopy()
-			rs.Status = replicaSetStatus(rs, &all)
-			return rs, nil
+			rs := *rs
+			rs.Status = replicaSetStatus(&rs, &all)
+			return &rs, nil
 		},
 	}
 }
@@ -99,7 +100,7 @@ func (w *Workload) read(doc *swarm.Config) *appsv1.ReplicaSet {
 	} else {
 		appsdefaults.SetObjectDefaults_ReplicaSet(rs)
 	}
-	if w.documents == nil {
+	if w.documents == nil || len(w.documents) >= kept {
 		w.documents = map[*swarm.Config]*appsv1.ReplicaSet{}
 	}
 	w.documents[doc] = rs
@@ -182,6 +183,7 @@ func replicaSetFor(wl *Workload, template *corev1.PodTemplateSpec, hash string, 
 	surge, _ := bounds(d)
 	rs.Annotations[maxAnnotation] = strconv.Itoa(int(replicasOr1(d.Spec.Replicas)) + surge)
 	appsdefaults.SetObjectDefaults_ReplicaSet(rs)
+	rs.Spec.Template.Spec = shared(&rs.Spec.Template.Spec, &template.Spec)
 	return rs
 }
 
@@ -201,12 +203,27 @@ func presentRevision(wl *Workload, past map[string]revision, rev int64) *appsv1.
 	return rs
 }
 
+// presentRevision is the same while its document is, made once.
+func (w *Workload) presentRevision(past map[string]revision) *appsv1.ReplicaSet {
+	doc := past[w.Identity.Name+"-"+w.Hash].doc
+	w.mu.Lock()
+	known := w.present
+	w.mu.Unlock()
+	if known.rs == nil || known.doc != doc {
+		known = revision{presentRevision(w, past, revisionOf(w.Object)), doc}
+		w.mu.Lock()
+		w.present = known
+		w.mu.Unlock()
+	}
+	return known.rs
+}
+
 // revisions are a Deployment's ReplicaSets.
 func revisions(w World, wl *Workload, d *appsv1.Deployment) []Derived {
 	tasks := w.Tasks(wl.Service.ID)
 	_, byHash := tallies(wl, tasks, time.Duration(d.Spec.MinReadySeconds)*time.Second, w.Now())
 	past := pastRevisions(w, wl)
-	current := presentRevision(wl, past, revisionOf(d))
+	current := wl.presentRevision(past)
 	all := make([]Derived, 0, len(past)+1)
 	for name, r := range past {
 		if name != current.Name {
@@ -223,7 +240,14 @@ func derivedRevisionSet(wl *Workload, r revision, tasks []*swarm.Task, count *ta
 	if count == nil {
 		count = &tally{}
 	}
-	out := Derived{Key: KeyOf(r.rs), Index: highest(wl.Service.Version.Index, tasks), Wake: count.wake}
+	n := count.replicas
+	if want != nil {
+		n = *want
+	}
+	out := Derived{
+		Key: KeyOf(r.rs), Parts: []any{wl, r.rs, r.doc, n, count.counts()},
+		Index: highest(wl.Service.Version.Index, tasks), Wake: count.wake,
+	}
 	if r.doc != nil {
 		out.Index = max(out.Index, r.doc.Version.Index)
 		out.Base = r.doc.Version.Index
@@ -231,14 +255,10 @@ func derivedRevisionSet(wl *Workload, r revision, tasks []*swarm.Task, count *ta
 		out.Base = wl.Service.Version.Index
 	}
 	out.Build = func() (Object, error) {
-		rs := r.rs.DeepCopy()
-		n := count.replicas
-		if want != nil {
-			n = *want
-		}
+		rs := *r.rs
 		rs.Spec.Replicas = &n
-		rs.Status = replicaSetStatus(rs, count)
-		return rs, nil
+		rs.Status = replicaSetStatus(&rs, count)
+		return &rs, nil
 	}
 	return out
 }
@@ -293,7 +313,7 @@ func (ReplicaSets) Remove(w World, g Group, old Object) (Plan, error) {
 	if doc := pastRevisions(w, wl)[old.GetName()].doc; doc != nil {
 		plan.Commit = Step{Group: GroupConfig, ID: doc.ID}
 	}
-	for _, in := range instances(w.Tasks(g.ID)) {
+	for _, in := range wl.instances(w.Tasks(g.ID)) {
 		if !in.stopping && wl.Identity.Name+"-"+wl.HashOf(in.task) == old.GetName() {
 			plan.Before = append(plan.Before, Step{Task: in.task.ID})
 		}

@@ -19,6 +19,9 @@ type tally struct {
 	wake time.Time
 }
 
+// counts are what a status is made of.
+func (c *tally) counts() [4]int32 { return [4]int32{c.replicas, c.ready, c.available, c.stopping} }
+
 func (c *tally) add(in instance, minReady time.Duration, now time.Time) {
 	if in.stopping {
 		c.stopping++
@@ -60,7 +63,7 @@ func soonest(a, b time.Time) time.Time {
 // tallies counts all Pods of a workload, and by the hash of their template.
 func tallies(wl *Workload, tasks []*swarm.Task, minReady time.Duration, now time.Time) (all tally, byHash map[string]*tally) {
 	byHash = map[string]*tally{}
-	for _, in := range instances(tasks) {
+	for _, in := range wl.instances(tasks) {
 		all.add(in, minReady, now)
 		hash := wl.HashOf(in.task)
 		if byHash[hash] == nil {
@@ -91,12 +94,25 @@ func deploymentStatus(wl *Workload, tasks []*swarm.Task, now time.Time) (appsv1.
 		UnavailableReplicas: max(0, want-all.available),
 		TerminatingReplicas: &stopping,
 	}
-	if !sameTemplate(&d.Spec.Template, &wl.Template) {
+	if wl.Behind {
 		status.UpdatedReplicas = 0 // paused: what the spec asks for has not begun
 	}
 	progressing, wake := progressingCondition(wl, d, status, current, now)
 	status.Conditions = []appsv1.DeploymentCondition{availableCondition(d, status, all, wl.Service), progressing}
 	return status, soonest(all.wake, wake)
+}
+
+// deploymentFacts are all that a status says, to be compared.
+type deploymentFacts struct {
+	counts     [6]int32
+	conditions [2]appsv1.DeploymentCondition
+}
+
+func factsOf(s *appsv1.DeploymentStatus) deploymentFacts {
+	return deploymentFacts{
+		[6]int32{s.Replicas, s.UpdatedReplicas, s.ReadyReplicas, s.AvailableReplicas, s.UnavailableReplicas, *s.TerminatingReplicas},
+		[2]appsv1.DeploymentCondition(s.Conditions),
+	}
 }
 
 func availableCondition(d *appsv1.Deployment, status appsv1.DeploymentStatus, all tally, s *swarm.Service) appsv1.DeploymentCondition {

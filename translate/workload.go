@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,32 +32,47 @@ type Workload struct {
 	Template corev1.PodTemplateSpec
 	// Hash tells this template from the service's earlier ones.
 	Hash string
+	// Behind says that the object asks for another template than what runs.
+	Behind bool
 	// Gone says that the service was removed and only tasks are left.
 	Gone bool
 
 	// What is worked out once, by whoever needs it first.
-	mu        sync.Mutex
-	hashes    []hashedSpec
-	documents map[*swarm.Config]*appsv1.ReplicaSet
-	once      sync.Once
-	before    *appsv1.ReplicaSet
-}
-
-type hashedSpec struct {
-	spec *swarm.TaskSpec
-	hash string
+	mu         sync.Mutex
+	origins    []*origin
+	prototypes map[*corev1.PodTemplateSpec]*corev1.Pod
+	documents  map[*swarm.Config]*appsv1.ReplicaSet
+	present    revision
+	pods       population
+	once       sync.Once
+	before     *appsv1.ReplicaSet
 }
 
 // ParseWorkload reads a service. name is the one that World.Name gives it.
-func ParseWorkload(s *swarm.Service, name string) *Workload {
+func ParseWorkload(s *swarm.Service, name string) *Workload { return ParseNext(nil, s, name) }
+
+// ParseNext reads a service of which before was an earlier version: what did not change is shared. before may
+// be nil.
+func ParseNext(before *Workload, s *swarm.Service, name string) *Workload {
 	w := &Workload{Service: s, Identity: ServiceIdentity(&s.Spec)}
 	w.Identity.Name = name
-	w.Hash = taskHash(&s.Spec.TaskTemplate)
+	if before != nil && SameSpec(&before.Service.Spec.TaskTemplate, &s.Spec.TaskTemplate) {
+		w.Hash = before.Hash
+	} else {
+		w.Hash = taskHash(&s.Spec.TaskTemplate)
+	}
 	if w.readLabel() != nil {
 		w.derive()
 	}
 	w.Object.SetNamespace(w.Identity.Namespace)
 	w.Object.SetName(name)
+	if _, running := s.Spec.Labels[LabelRunning]; running {
+		asked := templateOf(w.Object)
+		w.Behind = !sameTemplate(&asked, &w.Template)
+	}
+	if before != nil {
+		w.inherit(before)
+	}
 	return w
 }
 
@@ -126,25 +140,6 @@ func (w *Workload) derive() {
 	}
 	defaultWorkload(object)
 	w.Template = templateOf(object)
-}
-
-// HashOf tells which template a task was made of.
-func (w *Workload) HashOf(task *swarm.Task) string {
-	if reflect.DeepEqual(&task.Spec, &w.Service.Spec.TaskTemplate) {
-		return w.Hash
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, known := range w.hashes {
-		if known.spec == &task.Spec || reflect.DeepEqual(known.spec, &task.Spec) {
-			return known.hash
-		}
-	}
-	hash := taskHash(&task.Spec)
-	if len(w.hashes) < 32 {
-		w.hashes = append(w.hashes, hashedSpec{&task.Spec, hash})
-	}
-	return hash
 }
 
 // taskHash is what skep wrote, while the task is what skep wrote; else a hash of the task's spec.

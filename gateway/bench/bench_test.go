@@ -51,11 +51,11 @@ func BenchmarkReady(b *testing.B) {
 	}
 	first := begin()
 	var again Samples
-	each(b, starts, func(int) { again = append(again, begin()) })
+	Each(b, starts, func(int) { again = append(again, begin()) })
 	figure, n := fmt.Sprintf("ready after start (%d services), ", w.seeded), fmt.Sprintf("%d starts", len(again))
-	w.add(b, Row{Key: "ready-slowest", Figure: figure + "slowest", Value: milliseconds(again.Quantile(1)), AtMost: 1000, Samples: n})
-	w.add(b, Row{Key: "ready-p50", Figure: figure + "p50", Value: milliseconds(again.Quantile(.5)), Samples: n})
-	w.add(b, Row{Key: "ready-first", Figure: figure + "the very first, which makes a CA and keys", Value: milliseconds(first), Samples: "1 start"})
+	w.add(b, Row{Key: "ready-slowest", Figure: figure + "slowest", Value: Milliseconds(again.Quantile(1)), AtMost: 1000, Samples: n})
+	w.add(b, Row{Key: "ready-p50", Figure: figure + "p50", Value: Milliseconds(again.Quantile(.5)), Samples: n})
+	w.add(b, Row{Key: "ready-first", Figure: figure + "the very first, which makes a CA and keys", Value: Milliseconds(first), Samples: "1 start"})
 }
 
 // BenchmarkIdle leaves a freshly started skep, and the peer, in peace for a minute.
@@ -104,8 +104,8 @@ func BenchmarkGet(b *testing.B) {
 			for _, q := range quantiles {
 				w.add(b, Row{
 					Key: "get-" + c.key + "-" + q.name, Figure: "get a Deployment" + c.name + ", " + q.name,
-					Value: w.ofGateway(milliseconds(skep.Quantile(q.q))), Against: kubeAPI,
-					Reference: milliseconds(peer.Quantile(q.q)), AtMostTimes: c.atMost, Samples: fmt.Sprintf("%d each", len(peer)),
+					Value: w.ofGateway(Milliseconds(skep.Quantile(q.q))), Against: kubeAPI,
+					Reference: Milliseconds(peer.Quantile(q.q)), AtMostTimes: c.atMost, Samples: fmt.Sprintf("%d each", len(peer)),
 				})
 			}
 		})
@@ -135,13 +135,13 @@ func BenchmarkList(b *testing.B) {
 				request.Method, request.Path = http.MethodGet, deployments(namespace)
 				return request
 			}
-			at := func(client *Client, request Request) turn {
+			at := func(client *Client, request Request) Turn {
 				return func(int) (time.Duration, error) {
 					answer, err := client.Do(b.Context(), request)
 					return answer.Took, err
 				}
 			}
-			turns := []turn{at(w.peer.Client, of(listed)), at(w.peer.Client, of(settled))}
+			turns := []Turn{at(w.peer.Client, of(listed)), at(w.peer.Client, of(settled))}
 			sizes := []string{w.listSize(b, w.peer.Client, of(listed)), w.listSize(b, w.peer.Client, of(settled))}
 			row := Row{Figure: fmt.Sprintf("list of %d Deployments, %s, p50", listSize, c.name), AtMostTimes: c.atMost}
 			mine := "—"
@@ -149,13 +149,13 @@ func BenchmarkList(b *testing.B) {
 				turns = append(turns, at(w.gateway.Client, of(listed)))
 				mine = w.listSize(b, w.gateway.Client, of(listed))
 			}
-			samples := takeTurns(b, 5, lists, turns...)
+			samples := TakeTurns(b, 5, lists, turns...)
 			if w.gateway != nil {
-				row.Value = milliseconds(samples[2].Quantile(.5))
+				row.Value = Milliseconds(samples[2].Quantile(.5))
 			}
 			for i, against := range []string{kubeAPI, kubeAPI + " with a controller's status"} {
 				row.Key, row.Against = fmt.Sprintf("list-%s-%d", c.key, i), against
-				row.Reference = milliseconds(samples[i].Quantile(.5))
+				row.Reference = Milliseconds(samples[i].Quantile(.5))
 				row.Samples = fmt.Sprintf("%d each; %s against %s", len(samples[i]), mine, sizes[i])
 				w.add(b, row)
 			}
@@ -167,32 +167,32 @@ func BenchmarkList(b *testing.B) {
 // and at kube-apiserver.
 func BenchmarkCreate(b *testing.B) {
 	w := running(b)
-	at := func(client *Client, request func(string) Request, prefix string) turn {
+	at := func(client *Client, request func(string) Request, prefix string) Turn {
 		return func(int) (time.Duration, error) {
 			answer, err := client.Do(b.Context(), request(w.newName(prefix)))
 			return answer.Took, err
 		}
 	}
 	manifest := func(name string) Request { return createDeployment(created, name, 0) }
-	turns := []turn{at(w.peer.Client, manifest, "peer")}
+	turns := []Turn{at(w.peer.Client, manifest, "peer")}
 	if w.gateway != nil {
 		twin := w.twin(b, manifest(w.newName("skep")))
 		turns = append(turns, at(w.gateway.Client, manifest, "skep"), at(w.engine.Client, twin.Create, "twin"))
 	}
-	samples := takeTurns(b, 20, creates, turns...)
+	samples := TakeTurns(b, 20, creates, turns...)
 	n := fmt.Sprintf("%d each", len(samples[0]))
 	for i, q := range quantiles {
 		row := Row{
 			Key: "create-" + q.name, Figure: "create a Deployment of no replicas, " + q.name,
-			Against: kubeAPI, Reference: milliseconds(samples[0].Quantile(q.q)), AtMostTimes: [...]float64{2, 0}[i], Samples: n,
+			Against: kubeAPI, Reference: Milliseconds(samples[0].Quantile(q.q)), AtMostTimes: [...]float64{2, 0}[i], Samples: n,
 		}
 		if w.gateway != nil {
-			row.Value = milliseconds(samples[1].Quantile(q.q))
+			row.Value = Milliseconds(samples[1].Quantile(q.q))
 		}
 		w.add(b, row)
 		if w.gateway != nil {
 			row.Key, row.Against, row.AtMostTimes = "create-docker-"+q.name, dockerAPI, [...]float64{1.5, 0}[i]
-			row.Reference = milliseconds(samples[2].Quantile(q.q))
+			row.Reference = Milliseconds(samples[2].Quantile(q.q))
 			w.add(b, row)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -15,9 +16,10 @@ import (
 // A Client sends requests one at a time and times them. Connections are kept alive; a Kubernetes client's transport
 // is client-go's own (HTTP/2, gzip for what the server compresses). Not for concurrent use, but for its watches.
 type Client struct {
-	http *http.Client
-	base string
-	body bytes.Buffer // of the last answer
+	http   *http.Client
+	base   string
+	body   bytes.Buffer // of the last answer
+	config *rest.Config // of a Kubernetes client
 }
 
 // NewKubernetesClient is a client for the API server that config names, with the credentials in it.
@@ -28,8 +30,21 @@ func NewKubernetesClient(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{http: client, base: strings.TrimSuffix(config.Host, "/")}, nil
+	return &Client{http: client, base: strings.TrimSuffix(config.Host, "/"), config: config}, nil
 }
+
+// Config is how a Kubernetes client reaches its server.
+func (c *Client) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// Another is a client of the same Kubernetes API server with a connection of its own, as another program would have.
+func (c *Client) Another() (*Client, error) {
+	config := c.Config()
+	config.Dial = new(net.Dialer).DialContext // client-go shares connections between configs that have the same one
+	return NewKubernetesClient(config)
+}
+
+// Close ends connections that are not in use.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // NewEngineClient is a client for the Docker Engine API on a unix socket.
 func NewEngineClient(socket string) *Client {
@@ -87,6 +102,23 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, &StatusError{r.Method + " " + r.Path, response.StatusCode, text[:min(len(text), 500)]}
 	}
 	return Answer{Took: took, Protocol: response.Proto, Body: c.body.Bytes()}, nil
+}
+
+// Open sends a GET and returns the answer's body, which is yet to be read.
+func (c *Client) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	request, err := c.request(ctx, Request{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		_ = response.Body.Close() // the status says enough
+		return nil, &StatusError{"GET " + path, response.StatusCode, ""}
+	}
+	return response.Body, nil
 }
 
 func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {

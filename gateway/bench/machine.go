@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// machine describes what a run ran on, and how busy that was before it began: a shared machine spoils figures.
-func machine(dir string) string {
+// Machine describes what a run ran on, and how busy that was before it began: a shared machine spoils figures.
+func Machine(dir string) string {
 	load, _, _ := strings.Cut(contents("/proc/loadavg"), " ")
 	memory, _, _ := strings.Cut(field("/proc/meminfo", "MemTotal"), " ")
 	kilobytes, _ := strconv.ParseInt(memory, 10, 64) // 0 when unknown
 	return fmt.Sprintf("%s; %d cores of %s, %s of memory, Linux %s, %s on %s, %s; load %s before the run.",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), field("/proc/cpuinfo", "model name"),
-		mebibytes(kilobytes<<10), contents("/proc/sys/kernel/osrelease"), filepath.Dir(dir), filesystem(dir),
+		Mebibytes(kilobytes<<10), contents("/proc/sys/kernel/osrelease"), filepath.Dir(dir), filesystem(dir),
 		runtime.Version(), load)
 }
 

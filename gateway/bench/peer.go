@@ -21,8 +21,9 @@ type Peer struct {
 	APIServer, Etcd *Process
 }
 
-// StartPeer builds the peer into bin/ (minutes the first time, then nothing) and starts it in dir.
-func StartPeer(ctx context.Context, dir string) (*Peer, error) {
+// StartPeer builds the peer into bin/ (minutes the first time, then nothing) and starts it in dir. The flags are more
+// of kube-apiserver's.
+func StartPeer(ctx context.Context, dir string, flags ...string) (*Peer, error) {
 	etcd, apiserver, err := buildPeer(ctx)
 	if err != nil {
 		return nil, err
@@ -33,17 +34,17 @@ func StartPeer(ctx context.Context, dir string) (*Peer, error) {
 	}
 	ports := [3]int{}
 	for i := range ports {
-		if ports[i], err = freePort(); err != nil {
+		if ports[i], err = FreePort(); err != nil {
 			return nil, err
 		}
 	}
 	peer := &Peer{}
 	store := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
-	if peer.Etcd, err = start(filepath.Join(dir, "etcd.log"), etcd,
+	if peer.Etcd, err = Start(filepath.Join(dir, "etcd.log"), etcd,
 		"-dir", filepath.Join(dir, "etcd"), "-client", store, "-peer", fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return nil, err
 	}
-	if peer.APIServer, err = start(filepath.Join(dir, "kube-apiserver.log"), apiserver,
+	if peer.APIServer, err = Start(filepath.Join(dir, "kube-apiserver.log"), apiserver, append(flags,
 		"--etcd-servers="+store,
 		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[2]),
 		"--endpoint-reconciler-type=none", // it refuses to publish a loopback address
@@ -52,7 +53,7 @@ func StartPeer(ctx context.Context, dir string) (*Peer, error) {
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--service-account-issuer=https://peer", "--service-account-key-file="+files.serviceAccountKey,
 		"--service-account-signing-key-file="+files.serviceAccountKey,
-	); err != nil {
+	)...); err != nil {
 		peer.Stop()
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func StartPeer(ctx context.Context, dir string) (*Peer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	if err := peer.APIServer.await(ctx, peer.ready); err != nil {
+	if err := peer.APIServer.Await(ctx, peer.ready); err != nil {
 		peer.Stop()
 		return nil, err
 	}
@@ -83,12 +84,13 @@ func (p *Peer) Stop() {
 	}
 }
 
-// buildPeer leaves binaries in bin/ of this folder, where go build sees that they are up to date.
+// buildPeer leaves binaries in bin/ of this module, where go build sees that they are up to date.
 func buildPeer(ctx context.Context) (etcd, apiserver string, err error) {
-	bin, err := filepath.Abs("bin")
+	module, err := Module()
 	if err != nil {
 		return "", "", err
 	}
+	bin := filepath.Join(module, "bin")
 	etcd, apiserver = filepath.Join(bin, "etcd"), filepath.Join(bin, "kube-apiserver")
 	for _, args := range [][]string{
 		{"-o", etcd, "./etcd"},
@@ -98,7 +100,7 @@ func buildPeer(ctx context.Context) (etcd, apiserver string, err error) {
 		},
 	} {
 		build := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...)
-		build.Stderr = os.Stderr
+		build.Dir, build.Stderr = module, os.Stderr
 		if err := build.Run(); err != nil {
 			return "", "", fmt.Errorf("%v: %w", build.Args, err)
 		}

@@ -19,8 +19,8 @@ type Process struct {
 	exited chan struct{} // closed when it has ended
 }
 
-// start runs a program with its output in the file log. It dies with this process, even when that is killed.
-func start(log, program string, args ...string) (*Process, error) {
+// Start runs a program with its output in the file log. It dies with this process, even when that is killed.
+func Start(log, program string, args ...string) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func start(log, program string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// await asks ready every few milliseconds until it has no error, the program has ended, or ctx is over.
-func (p *Process) await(ctx context.Context, ready func(context.Context) error) error {
+// Await asks ready every few milliseconds until it has no error, the program has ended, or ctx is over.
+func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	last := errors.New("not asked yet")
@@ -56,6 +56,16 @@ func (p *Process) await(ctx context.Context, ready func(context.Context) error) 
 		if last = ready(ctx); last == nil {
 			return nil
 		}
+	}
+}
+
+// Err is nil while the program runs.
+func (p *Process) Err() error {
+	select {
+	case <-p.exited:
+		return fmt.Errorf("%s ended: %s", p.name, p.tail())
+	default:
+		return nil
 	}
 }
 
@@ -79,8 +89,8 @@ func (p *Process) Stop() {
 	}
 }
 
-// freePort is a TCP port on loopback that nothing listens on.
-func freePort() (int, error) {
+// FreePort is a TCP port on loopback that nothing listens on.
+func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -32,9 +33,26 @@ type Watch struct {
 
 // Watch opens a watch on a collection, from its present resourceVersion on. path has no query.
 func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
-	answer, err := c.Do(ctx, Request{Method: http.MethodGet, Path: path + "?limit=1"})
+	version, err := c.Version(ctx, path)
 	if err != nil {
 		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	body, err := c.Open(ctx, path+"?watch=1&resourceVersion="+version)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	w := &Watch{events: make(chan Event, 4096), cancel: cancel}
+	go w.read(ctx, body)
+	return w, nil
+}
+
+// Version is the present resourceVersion of a collection. path has no query.
+func (c *Client) Version(ctx context.Context, path string) (string, error) {
+	answer, err := c.Do(ctx, Request{Method: http.MethodGet, Path: path + "?limit=1"})
+	if err != nil {
+		return "", err
 	}
 	var list struct {
 		Metadata struct {
@@ -42,35 +60,16 @@ func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
 		} `json:"metadata"`
 	}
 	if err := json.Unmarshal(answer.Body, &list); err != nil {
-		return nil, fmt.Errorf("GET %s: %w", path, err)
+		return "", fmt.Errorf("GET %s: %w", path, err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	path += "?watch=1&resourceVersion=" + list.Metadata.ResourceVersion
-	request, err := c.request(ctx, Request{Method: http.MethodGet, Path: path})
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		_ = response.Body.Close() // the status says enough
-		cancel()
-		return nil, &StatusError{"GET " + path, response.StatusCode, ""}
-	}
-	w := &Watch{events: make(chan Event, 4096), cancel: cancel}
-	go w.read(ctx, response)
-	return w, nil
+	return list.Metadata.ResourceVersion, nil
 }
 
 // read takes the time when a line is complete, before it is decoded.
-func (w *Watch) read(ctx context.Context, response *http.Response) {
+func (w *Watch) read(ctx context.Context, body io.ReadCloser) {
 	defer close(w.events)
-	defer func() { _ = response.Body.Close() }() // nothing is left to lose
-	lines := bufio.NewReaderSize(response.Body, 1<<16)
+	defer func() { _ = body.Close() }() // nothing is left to lose
+	lines := bufio.NewReaderSize(body, 1<<16)
 	for {
 		line, err := lines.ReadBytes('\n')
 		event := Event{At: time.Now()}

@@ -47,27 +47,27 @@ func (w *world) watchScaling(b *testing.B, gateway *Gateway, c watching) {
 		round()
 	}
 	sent, answered, tasks = nil, nil, nil
-	each(b, c.rounds, func(int) { round() })
+	Each(b, c.rounds, func(int) { round() })
 
 	for i, q := range quantiles {
 		row := Row{
 			Key:    "scale-" + c.key + "-" + q.name,
 			Figure: fmt.Sprintf("watch hears of `docker service scale`, %s, %s", c.how, q.name), AtMost: c.change[i],
-			Value: milliseconds(sent.Quantile(q.q)), Samples: fmt.Sprintf("%d changes", len(sent)),
+			Value: Milliseconds(sent.Quantile(q.q)), Samples: fmt.Sprintf("%d changes", len(sent)),
 		}
 		if len(w.peerWatch) > 0 {
-			row.Against, row.Reference = kubeAPI+", a PATCH", milliseconds(w.peerWatch.Quantile(q.q))
+			row.Against, row.Reference = kubeAPI+", a PATCH", Milliseconds(w.peerWatch.Quantile(q.q))
 		}
 		w.add(b, row)
 		w.add(b, Row{
 			Key: "scale-answered-" + c.key + "-" + q.name, Figure: "from the engine's answer on, " + c.how + ", " + q.name,
-			Value: milliseconds(answered.Quantile(q.q)), Samples: row.Samples,
+			Value: Milliseconds(answered.Quantile(q.q)), Samples: row.Samples,
 		})
 	}
 	for i, q := range quantiles {
 		w.add(b, Row{
 			Key: "task-" + c.key + "-" + q.name, Figure: fmt.Sprintf("watch hears of a new task, %s, %s", c.how, q.name),
-			Value: milliseconds(tasks.Quantile(q.q)), AtMost: c.task[i], Samples: fmt.Sprintf("%d tasks", len(tasks)),
+			Value: Milliseconds(tasks.Quantile(q.q)), AtMost: c.task[i], Samples: fmt.Sprintf("%d tasks", len(tasks)),
 		})
 	}
 }
@@ -97,7 +97,7 @@ func (w *world) openScaled(b *testing.B, gateway *Gateway) *scaled {
 	// The gateway that is measured may be another than the one that created it.
 	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := gateway.Process.await(waiting, gateway.has(deployments(watched)+"/"+s.name)); err != nil {
+	if err := gateway.Process.Await(waiting, gateway.has(deployments(watched)+"/"+s.name)); err != nil {
 		b.Fatal(err)
 	}
 	if s.deployment, err = gateway.Watch(ctx, deployments(watched)); err != nil {
@@ -142,7 +142,7 @@ func (w *world) watchPeer(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer watch.Close()
-	w.peerWatch = takeTurns(b, 20, 2*scalings, func(i int) (time.Duration, error) {
+	w.peerWatch = TakeTurns(b, 20, 2*scalings, func(i int) (time.Duration, error) {
 		replicas := 1 + (i+1)%2
 		from := time.Now()
 		if _, err := w.peer.Do(ctx, Request{
@@ -155,6 +155,6 @@ func (w *world) watchPeer(b *testing.B) {
 		return event.At.Sub(from), err
 	})[0]
 	for _, q := range quantiles {
-		b.ReportMetric(milliseconds(w.peerWatch.Quantile(q.q)).Number, "scale-peer-"+q.name+"-ms")
+		b.ReportMetric(Milliseconds(w.peerWatch.Quantile(q.q)).Number, "scale-peer-"+q.name+"-ms")
 	}
 }

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -33,20 +30,7 @@ type world struct {
 var theWorld = &world{}
 
 func TestMain(m *testing.M) {
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-interrupted
-		theWorld.stop()
-		os.Exit(130)
-	}()
-	code := m.Run()
-	theWorld.stop()
-	if err := theWorld.publish(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	Run(m, theWorld.stop, func() error { return theWorld.report.Publish(theWorld.where) })
 }
 
 // running is the world, started.
@@ -65,7 +49,7 @@ func (w *world) start(ctx context.Context) error {
 	if w.dir, err = os.MkdirTemp("", "skep-bench-"); err != nil {
 		return err
 	}
-	w.where = machine(w.dir)
+	w.where = Machine(w.dir)
 	if w.peer, err = StartPeer(ctx, w.dir); err != nil {
 		return err
 	}
@@ -89,8 +73,8 @@ func (w *world) start(ctx context.Context) error {
 
 // startGateway starts skep, and the engine when it is not there yet.
 func (w *world) startGateway(ctx context.Context) error {
-	if _, err := os.Stat(gatewayProgram()); err != nil {
-		return fmt.Errorf("no skep to measure (make build makes it, SKEP_BIN names another, BENCH_ONLY=peer does without): %w", err)
+	if _, err := GatewayProgram(); err != nil {
+		return fmt.Errorf("BENCH_ONLY=peer does without: %w", err)
 	}
 	var err error
 	if w.engine == nil {
@@ -155,25 +139,6 @@ func (w *world) stop() {
 	})
 }
 
-// publish writes the table.
-func (w *world) publish() error {
-	if len(w.report.rows) == 0 {
-		return nil
-	}
-	text := w.report.Markdown(w.where)
-	if file := os.Getenv("BENCH_OUT"); file != "" {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return err
-		}
-	} else {
-		fmt.Printf("\n%s\n", text)
-	}
-	if missed := w.report.Missed(); os.Getenv("BENCH_STRICT") != "" && len(missed) > 0 {
-		return fmt.Errorf("worse than promised: %s", strings.Join(missed, "; "))
-	}
-	return nil
-}
-
 // newName is a name that no other object of the run has; names with prefixes of one length have one length.
 func (w *world) newName(prefix string) string {
 	w.names++
@@ -191,18 +156,5 @@ func (w *world) ofGateway(q Quantity) Quantity {
 // add puts a row into the table and its numbers into the benchmark's own line.
 func (w *world) add(b *testing.B, row Row) {
 	b.Helper()
-	w.report.Add(row)
-	metric := func(q Quantity, whose string) {
-		b.ReportMetric(q.Number, row.Key+"-"+whose+strings.ReplaceAll(q.Unit, "%", "percent"))
-	}
-	if row.Value.known() {
-		metric(row.Value, "")
-	}
-	if row.Reference.known() {
-		metric(row.Reference, "reference-")
-	}
-	if row.Value.known() && row.Reference.Number > 0 {
-		b.ReportMetric(row.Ratio(), row.Key+"-ratio")
-	}
-	b.ReportMetric(0, "ns/op") // of a round or of a minute: says nothing
+	w.report.Note(b, row)
 }

@@ -6,59 +6,19 @@ import (
 	"time"
 )
 
-// A turn sends one request and says how long it took.
-type turn func(i int) (time.Duration, error)
-
-// takeTurns gives every turn its samples, one request each in a round, in an order that rotates from round to round.
-// The first rounds warm up and are not counted.
-func takeTurns(b *testing.B, warm, minimum int, turns ...turn) []Samples {
-	b.Helper()
-	samples := make([]Samples, len(turns))
-	round := func(i int) {
-		for k := range turns {
-			k = (k + i) % len(turns)
-			took, err := turns[k](i)
-			if err != nil {
-				b.Fatal(err)
-			}
-			samples[k] = append(samples[k], took)
-		}
-	}
-	for i := range warm {
-		round(i)
-	}
-	clear(samples)
-	each(b, minimum, func(i int) { round(warm + i) })
-	return samples
-}
-
-// each calls take until the benchmark's time is over, and at least minimum times.
-func each(b *testing.B, minimum int, take func(i int)) {
-	b.Helper()
-	i := 0
-	for b.Loop() {
-		take(i)
-		i++
-	}
-	for ; i < minimum; i++ {
-		take(i)
-	}
-	b.ReportMetric(0, "ns/op") // of a whole round: says nothing
-}
-
 // against sends the same requests to the peer and, where there is one, to skep.
 func (w *world) against(b *testing.B, warm, minimum int, request func(i int) Request) (peer, skep Samples) {
 	b.Helper()
-	at := func(client *Client) turn {
+	at := func(client *Client) Turn {
 		return func(i int) (time.Duration, error) {
 			answer, err := client.Do(b.Context(), request(i))
 			return answer.Took, err
 		}
 	}
 	if w.gateway == nil {
-		return takeTurns(b, warm, minimum, at(w.peer.Client))[0], nil
+		return TakeTurns(b, warm, minimum, at(w.peer.Client))[0], nil
 	}
-	samples := takeTurns(b, warm, minimum, at(w.peer.Client), at(w.gateway.Client))
+	samples := TakeTurns(b, warm, minimum, at(w.peer.Client), at(w.gateway.Client))
 	return samples[0], samples[1]
 }
 
@@ -81,7 +41,7 @@ func (w *world) listSize(b *testing.B, client *Client, request Request) string {
 			b.Fatalf("a list of %d, not %d", n, listSize)
 		}
 	}
-	return mebibytes(int64(len(answer.Body))).String()
+	return Mebibytes(int64(len(answer.Body))).String()
 }
 
 // pass lets time pass, and fails when one of the processes has ended meanwhile.
@@ -89,10 +49,8 @@ func (w *world) pass(b *testing.B, long time.Duration) {
 	b.Helper()
 	<-time.After(long)
 	for name, process := range w.processes() {
-		select {
-		case <-process.exited:
-			b.Fatalf("%s ended: %s", name, process.tail())
-		default:
+		if err := process.Err(); err != nil {
+			b.Fatalf("%s: %v", name, err)
 		}
 	}
 }
@@ -114,11 +72,11 @@ func (w *world) usages(b *testing.B) map[string]Usage {
 func (w *world) memory(b *testing.B, key, figure, samples string, all map[string]Usage, rss, anonymous float64) {
 	b.Helper()
 	w.add(b, Row{
-		Key: key + "-rss", Figure: figure + "RSS", Value: w.ofGateway(mebibytes(all["skep"].RSS)),
-		Against: kubeBoth, Reference: mebibytes(all[kubeAPI].RSS + all["etcd"].RSS), AtMost: rss, Samples: samples,
+		Key: key + "-rss", Figure: figure + "RSS", Value: w.ofGateway(Mebibytes(all["skep"].RSS)),
+		Against: kubeBoth, Reference: Mebibytes(all[kubeAPI].RSS + all["etcd"].RSS), AtMost: rss, Samples: samples,
 	})
 	w.add(b, Row{
-		Key: key + "-anonymous", Figure: figure + "anonymous memory", Value: w.ofGateway(mebibytes(all["skep"].Anonymous)),
-		Against: kubeBoth, Reference: mebibytes(all[kubeAPI].Anonymous + all["etcd"].Anonymous), AtMost: anonymous, Samples: samples,
+		Key: key + "-anonymous", Figure: figure + "anonymous memory", Value: w.ofGateway(Mebibytes(all["skep"].Anonymous)),
+		Against: kubeBoth, Reference: Mebibytes(all[kubeAPI].Anonymous + all["etcd"].Anonymous), AtMost: anonymous, Samples: samples,
 	})
 }

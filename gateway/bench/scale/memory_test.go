@@ -1,0 +1,60 @@
+package scale
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"skep/gateway/bench"
+)
+
+// settle is how long memory is left alone before it is read: skep gives back every 15 s what it no longer needs.
+const settle = 40 * time.Second
+
+// memory reads what skep holds, and what the peer's two programs hold together, with watchers of all Pods at both.
+func (w *world) memory(b *testing.B, key, when string, watchers int) {
+	b.Helper()
+	for _, client := range []*bench.Client{w.peer.Client, w.gateway.Client} {
+		a, err := gather(b.Context(), client, watchers, allPods)
+		must(b, err)
+		defer a.close()
+	}
+	for b.Loop() {
+		must(b, pause(b.Context(), settle))
+	}
+	skep, apiserver, etcd := usage(b, w.gateway.Process), usage(b, w.peer.APIServer), usage(b, w.peer.Etcd)
+	figure := fmt.Sprintf("%d Pods and %d watchers of them, %s, ", w.pods(), watchers, when)
+	w.report.Note(b, bench.Row{
+		Key: key + "-rss", Figure: figure + "RSS", Value: bench.Mebibytes(skep.RSS), Against: kubeBoth,
+		Reference: bench.Mebibytes(apiserver.RSS + etcd.RSS), AtMost: 300, Samples: "1",
+	})
+	w.report.Note(b, bench.Row{
+		Key: key + "-anonymous", Figure: figure + "anonymous memory", Value: bench.Mebibytes(skep.Anonymous), Against: kubeBoth,
+		Reference: bench.Mebibytes(apiserver.Anonymous + etcd.Anonymous), Samples: "1",
+	})
+}
+
+// ready starts another skep on the same Swarm again and again; the one that is there stays, and is idle.
+func (w *world) ready(b *testing.B, starts int) {
+	b.Helper()
+	options := w.options("ready")
+	var taken bench.Samples
+	for b.Loop() {
+		for range starts {
+			gateway, err := bench.StartGateway(b.Context(), options)
+			must(b, err)
+			taken = append(taken, gateway.Startup)
+			items, err := listed(b.Context(), gateway.Client, podsOf(namespaceName(0)))
+			gateway.Stop()
+			must(b, err)
+			if want := w.pods() / namespaces; len(items) != want {
+				b.Fatalf("it called itself ready with %d of %d Pods", len(items), want)
+			}
+		}
+	}
+	figure, n := fmt.Sprintf("ready after start (%d tasks), ", w.pods()), fmt.Sprintf("%d starts", len(taken))
+	w.report.Note(b, bench.Row{
+		Key: "ready-slowest", Figure: figure + "slowest", Value: bench.Milliseconds(taken.Quantile(1)), AtMost: 5000, Samples: n,
+	})
+	w.report.Note(b, bench.Row{Key: "ready-p50", Figure: figure + "p50", Value: bench.Milliseconds(taken.Quantile(.5)), Samples: n})
+}
