@@ -103,12 +103,12 @@ func TestBounded(t *testing.T) {
 		}
 		defer w.Stop()
 	}
-	c.storm(m, 30_000)
-	before, heap := m.sizes(), liveHeap()
-	more := 60_000
+	first, more := 30_000, 60_000
 	if testing.Short() {
-		more = 10_000
+		first, more = 10_000, 5_000
 	}
+	c.storm(m, first)
+	before, heap := m.sizes(), liveHeap()
 	c.storm(m, more)
 	bounds := map[string]int{"removed": removedMax, "events": eventsMax, "words": wordsMax, "entries of Event": eventsMax, "groups of Event": eventsMax}
 	for _, s := range shelves() {

@@ -133,6 +133,7 @@ func (c *colony) addService(m *Mirror, i, replicas int) *swarm.Service {
 	for j := range s.Spec.TaskTemplate.Networks {
 		s.Spec.TaskTemplate.Networks[j].Target = colonyNetwork
 	}
+	s.Spec.TaskTemplate.Runtime = swarm.RuntimeContainer // as Docker has it
 	s = remade(c.tb, s)
 	c.services = append(c.services, s)
 	return s

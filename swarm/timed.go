@@ -15,8 +15,8 @@ import (
 // megabytes. So the times that it is told are drawn apart: cachedEvents of them always last 75 seconds. With
 // fewer events they are the true times. Who comes back later than that many events lists again.
 
-// cachedEvents is a size that a watch cache's history grows to: 100 doubled five times.
-const cachedEvents = 3200
+// cachedEvents is a size that a watch cache's history grows to: 100 doubled four times.
+const cachedEvents = 1600
 
 // recordStep is how far apart the times of two events are at least.
 const recordStep = cacher.DefaultEventFreshDuration/cachedEvents + 1

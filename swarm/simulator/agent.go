@@ -3,6 +3,7 @@ package simulator
 import (
 	"container/heap"
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -50,21 +51,34 @@ func newAgent(s *store.MemoryStore, o Options) *agent {
 }
 
 func (a *agent) stop() {
+	close(a.stopping)
+	<-a.stopped
 	for _, t := range a.timers {
 		t.Stop()
 	}
-	close(a.stopping)
-	<-a.stopped
 }
 
 // run carries tasks through their states until it is stopped.
 func (a *agent) run(context.Context) error {
 	defer close(a.stopped)
-	changes, cancel, err := store.ViewAndWatch(a.store, func(store.ReadTx) error { return nil })
-	if err != nil {
+	var nodes []*api.Node
+	var tasks []*api.Task
+	changes, cancel, err := store.ViewAndWatch(a.store, func(tx store.ReadTx) (err error) {
+		if nodes, err = store.FindNodes(tx, store.All); err == nil {
+			tasks, err = store.FindTasks(tx, store.All)
+		}
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look for what is there: %w", err)
 	}
 	defer cancel()
+	for _, n := range nodes {
+		a.takeNode(n)
+	}
+	for _, t := range tasks {
+		a.assign(t)
+	}
 	a.planFailures(a.options)
 	report := time.NewTicker(reportEvery)
 	defer report.Stop()

@@ -51,18 +51,19 @@ func (a *allocator) stop() {
 // run allocates until it is stopped. What changes in one transaction is worked off in one.
 func (a *allocator) run(context.Context) error {
 	defer close(a.stopped)
-	var found []*api.Network
+	var networks []string
 	changes, cancel, err := store.ViewAndWatch(a.store, func(tx store.ReadTx) (err error) {
-		found, err = store.FindNetworks(tx, store.All)
+		networks, err = a.find(tx)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("look for networks: %w", err)
+		return fmt.Errorf("look for what is there: %w", err)
 	}
 	defer cancel()
-	for _, n := range found {
-		a.allocateNetwork(n.ID)
+	for _, id := range networks {
+		a.allocateNetwork(id)
 	}
+	a.allocatePending()
 	retry := time.NewTicker(allocationRetry)
 	defer retry.Stop()
 	for {
@@ -75,6 +76,32 @@ func (a *allocator) run(context.Context) error {
 			return nil
 		}
 	}
+}
+
+// find notes what was there before the allocator, and returns the networks.
+func (a *allocator) find(tx store.ReadTx) (networks []string, err error) {
+	found, err := store.FindNetworks(tx, store.All)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range found {
+		networks = append(networks, n.ID)
+	}
+	services, err := store.FindServices(tx, store.All)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range services {
+		a.pending[s.ID] = true
+	}
+	tasks, err := store.FindTasks(tx, store.All)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tasks {
+		a.pending[t.ID] = true
+	}
+	return networks, nil
 }
 
 // take notes what a change asks for; the end of its transaction allocates it.

@@ -122,6 +122,24 @@ func TestServiceRunsOnAllNodes(t *testing.T) {
 	})
 }
 
+// What was asked for before a part of the manager has begun is not lost.
+func TestWhatComesBeforeThePartsIsTaken(t *testing.T) {
+	s := simulate(t, Options{Nodes: 1, Seed: 3})
+	web := s.create(t, service("web", 2, nil))
+	s.running(t, web.ID, 2)
+	late := newAgent(s.store, s.options)
+	go func() { _ = late.run(t.Context()) }()
+	t.Cleanup(late.stop)
+	eventually(t, func() string {
+		late.mu.Lock()
+		defer late.mu.Unlock()
+		if len(late.containers) != 2 || len(late.down) != 1 {
+			return "an agent that begins late does not know the tasks and nodes that are there"
+		}
+		return ""
+	})
+}
+
 func BenchmarkScale(b *testing.B) {
 	for b.Loop() {
 		s, err := New(context.Background(), Options{Nodes: 100, Dir: b.TempDir()})
@@ -134,12 +152,6 @@ func BenchmarkScale(b *testing.B) {
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "created-s")
 		for {
-			n := 0
-			s.store.View(func(tx store.ReadTx) {
-				tasks, _ := store.FindTasks(tx, store.ByTaskState(api.TaskState(0)))
-				n = len(tasks)
-			})
-			_ = n
 			total := 0
 			s.store.View(func(tx store.ReadTx) {
 				all, _ := store.FindTasks(tx, store.All)

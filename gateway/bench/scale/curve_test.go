@@ -77,7 +77,7 @@ func (r *rig) churn(b *testing.B) (point, error) {
 	defer pace.Stop()
 	for range churnRounds {
 		for _, by := range []int{10, -10} {
-			if err := r.scaleFirst(ctx, churned, by); err != nil {
+			if err := r.scaleFirst(ctx, min(churned, r.services), by); err != nil {
 				return point{}, err
 			}
 			<-pace.C

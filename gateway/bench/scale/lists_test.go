@@ -26,6 +26,9 @@ const (
 	protobuf = "application/vnd.kubernetes.protobuf"
 )
 
+// podMark is what every Pod in a list has once.
+var podMark = []byte(`"metadata":{"name":`)
+
 // list lists all Pods once: how long that took, and the size of it, uncompressed.
 func (l listing) list(ctx context.Context, client *bench.Client) (took time.Duration, size int, err error) {
 	path := allPods
@@ -108,7 +111,7 @@ func (w *world) selected(b *testing.B, samples int) {
 		return func(i int) (time.Duration, error) {
 			path := allPods + "?labelSelector=app.kubernetes.io%2Finstance%3D" + deploymentName(i*37%w.services)
 			answer, err := client.Do(b.Context(), bench.Request{Method: http.MethodGet, Path: path})
-			if err == nil && bytes.Count(answer.Body, []byte(`"metadata":{"name":`)) != replicas {
+			if err == nil && bytes.Count(answer.Body, podMark) != replicas {
 				err = fmt.Errorf("%s: not %d Pods: %.500s", path, replicas, answer.Body)
 			}
 			return answer.Took, err
