@@ -121,7 +121,7 @@ var _ swarm.Scheme = converter{}
 
 // ToInternal implements swarm.Scheme.
 func (c converter) ToInternal(o translate.Object) (runtime.Object, error) {
-	return legacyscheme.Scheme.ConvertToVersion(o, runtime.InternalGroupVersioner)
+	return legacyscheme.Scheme.UnsafeConvertToVersion(o, runtime.InternalGroupVersioner) // a lens gives its own structs, over memory that nothing writes
 }
 
 // ToExternal implements swarm.Scheme.

@@ -103,7 +103,7 @@ func TestBounded(t *testing.T) {
 		}
 		defer w.Stop()
 	}
-	first, more := 30_000, 60_000
+	first, more := 20_000, 30_000
 	if testing.Short() {
 		first, more = 10_000, 5_000
 	}
@@ -113,6 +113,9 @@ func TestBounded(t *testing.T) {
 	bounds := map[string]int{"removed": removedMax, "events": eventsMax, "words": wordsMax, "entries of Event": eventsMax, "groups of Event": eventsMax}
 	for _, s := range shelves() {
 		bounds["queue of "+s.kind] = before["entries of "+s.kind] + queueLength
+	}
+	for _, v := range m.views {
+		bounds["history of "+v.lens.Kind()], bounds["history's room of "+v.lens.Kind()] = historyLength, 2*historyLength
 	}
 	for what, n := range m.sizes() {
 		if bound, ok := bounds[what]; ok && n <= bound {

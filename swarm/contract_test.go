@@ -378,7 +378,8 @@ var contract = map[string]func(*witness){
 		spec.TaskTemplate.ContainerSpec.Command = []string{"sh", "-c", "exit 3"}
 		spec.TaskTemplate.ContainerSpec.Labels = map[string]string{"simulate.exit": "10ms", "simulate.code": "3"}
 		t := w.settled(w.service(spec), map[swarm.TaskState]int{swarm.TaskStateFailed: 1})[0]
-		w.tell("%s, desired %s: %q, %q, code %d", t.Status.State, t.DesiredState, t.Status.Message, t.Status.Err, t.Status.ContainerStatus.ExitCode)
+		w.tell("%s: %q, %q, code %d", t.Status.State, t.Status.Message, t.Status.Err, t.Status.ContainerStatus.ExitCode)
+		w.eventuallyTell(func() string { return fmt.Sprintf("desired %s", w.tasks(t.ServiceID)[0].DesiredState) }, "shutdown") // a moment later
 	},
 
 	"logs": func(w *witness) {

@@ -14,6 +14,7 @@ import (
 const simulatedRules = `
 tasks:
 - {image: "*:nowhere*", pull: "No such image: skep-test:nowhere"}
+- {stop: 500ms} # so long a Pod is seen to terminate
 `
 
 // simulate starts a simulated Swarm of one node whose files are in dir.
