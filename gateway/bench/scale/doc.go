@@ -4,6 +4,7 @@
 //	go -C gateway/bench test ./scale -bench Scale -run '^$' -timeout 60m
 //	SCALE_SERVICES=100    a Swarm of so many services, to try things out
 //	SCALE_SOAK=1          only the soak: a million task changes, which take long
+//	SCALE_KEEP=1          the run's folder stays, with everyone's logs
 //	SIMULATE_BIN=FILE     the simulator (default: built from swarm/simulator)
 //
 // and BENCH_OUT, BENCH_STRICT and SKEP_BIN as in the package above, whose client, processes, turns and table these are.
