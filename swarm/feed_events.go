@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/swarm"
 
 	"skep/translate"
 )
@@ -71,48 +68,21 @@ func (e *Engine) followEvents(ctx context.Context, m *Mirror) error {
 	}
 }
 
+// groupOfEvent is what the events of a type are about.
+var groupOfEvent = map[events.Type]translate.GroupKind{
+	events.ServiceEventType: translate.GroupService, events.ConfigEventType: translate.GroupConfig,
+	events.SecretEventType: translate.GroupSecret, events.NodeEventType: translate.GroupNode, events.NetworkEventType: kindNetwork,
+}
+
 // inspect reads what an event is about. An event can be late: what it tells of may be gone again.
 func (e *Engine) inspect(ctx context.Context, message events.Message) ([]change, error) {
-	c := change{id: message.Actor.ID}
-	var err error
-	switch message.Type {
-	case events.ServiceEventType:
-		c.kind = translate.GroupService
-		var s swarm.Service
-		s, _, err = e.ServiceInspectWithRaw(ctx, c.id, swarm.ServiceInspectOptions{})
-		c.object = &s
-	case events.ConfigEventType:
-		c.kind = translate.GroupConfig
-		var s swarm.Config
-		s, _, err = e.ConfigInspectWithRaw(ctx, c.id)
-		c.object = slimConfig(&s)
-	case events.SecretEventType:
-		c.kind = translate.GroupSecret
-		var s swarm.Secret
-		s, _, err = e.SecretInspectWithRaw(ctx, c.id)
-		c.object = &s
-	case events.NodeEventType:
-		c.kind = translate.GroupNode
-		var n swarm.Node
-		n, _, err = e.NodeInspectWithRaw(ctx, c.id)
-		c.object = &n
-	case events.NetworkEventType:
-		c.kind = kindNetwork
-		var list []network.Inspect
-		list, err = e.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("id", c.id))})
-		for _, n := range list {
-			if n.Scope == "swarm" {
-				c.object = Network{ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress}
-			}
-		}
-	default:
+	kind, known := groupOfEvent[message.Type]
+	if !known {
 		return nil, nil
 	}
-	if errdefs.IsNotFound(err) {
-		c.object, err = nil, nil
-	}
+	c, err := e.read(ctx, kind, message.Actor.ID)
 	if err != nil {
-		return nil, fmt.Errorf("inspect %s %s: %w", message.Type, c.id, err)
+		return nil, fmt.Errorf("inspect %s %s: %w", message.Type, message.Actor.ID, err)
 	}
 	return []change{c}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"k8s.io/klog/v2"
 
@@ -39,7 +41,7 @@ func (e *Engine) settle(ctx context.Context, m *Mirror, kind translate.GroupKind
 // object that comes before what happened before it has that numbered later here than in other gateways.
 func (e *Engine) look(ctx context.Context, m *Mirror, kind translate.GroupKind, id string) error {
 	c, err := e.read(ctx, kind, id)
-	if err != nil || c.kind == "" {
+	if err != nil || c.kind == "" || kind == kindNetwork { // a network has no version to wait for
 		return err
 	}
 	wait, cancel := context.WithTimeout(ctx, settleTimeout)
@@ -48,14 +50,14 @@ func (e *Engine) look(ctx context.Context, m *Mirror, kind translate.GroupKind, 
 		index, ok := m.indexOf(kind, id)
 		return ok == (c.object != nil) && index >= c.index
 	}
-	if m.await(wait, brought) != nil {
+	if m.awaitSoon(wait, brought) != nil {
 		m.apply([]change{c})
 	}
 	return nil
 }
 
-// read reads one object from the Swarm, with its version; it is gone in a change without an object. Of other kinds
-// nothing is read.
+// read reads one object from the Swarm, with its version; it is gone in a change without an object. What is no object
+// of the Swarm gives no change.
 func (e *Engine) read(ctx context.Context, kind translate.GroupKind, id string) (change, error) {
 	c := change{kind: kind, id: id}
 	var err error
@@ -76,6 +78,14 @@ func (e *Engine) read(ctx context.Context, kind translate.GroupKind, id string) 
 		var n swarm.Node
 		n, _, err = e.NodeInspectWithRaw(ctx, id)
 		c.object, c.index = &n, n.Version.Index
+	case kindNetwork:
+		var list []network.Inspect
+		list, err = e.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("id", id))})
+		for _, n := range list {
+			if n.Scope == "swarm" {
+				c.object = Network{ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress}
+			}
+		}
 	default:
 		return change{}, nil
 	}

@@ -103,7 +103,7 @@ var simulated struct {
 func needSimulation(t *testing.T) *Simulation {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("the simulator is built for this; -short builds none")
+		t.Skip("this needs a simulated Swarm, whose program is built first: run without -short")
 	}
 	simulated.once.Do(func() {
 		bin := filepath.Join(os.TempDir(), fmt.Sprintf("skep-test-%d", os.Getpid()))
