@@ -141,6 +141,9 @@ func TestSlowWatcher(t *testing.T) {
 	for i := range uint64(queueLength + 500) {
 		b.m.apply([]change{b.pod("a", 100+i, "a", fmt.Sprint(i))})
 	}
+	if waiting := b.m.sizes()["queue of Pod"]; waiting > 1 {
+		t.Errorf("%d events are kept for a watch that is to end", waiting)
+	}
 	told := 0
 	for ev := range w.ResultChan() {
 		if told++; ev.Type == watch.Error {

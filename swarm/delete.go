@@ -107,5 +107,5 @@ func (v *View) departed(e *entry) uint64 {
 			return ev.now.rev
 		}
 	}
-	return v.revision()
+	return v.rev
 }

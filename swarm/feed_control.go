@@ -33,6 +33,7 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 	if _, err := stream.Recv(); err != nil { // an empty message: from here on nothing is missed
 		return err
 	}
+	pushed := &commits{m: m}
 	changes, failed := make(chan []change, batchLimit), make(chan error, 1)
 	go func() {
 		defer close(changes)
@@ -43,7 +44,7 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 				return
 			}
 			select {
-			case changes <- m.changesOf(message):
+			case changes <- pushed.changes(message):
 			case <-ctx.Done():
 				failed <- ctx.Err()
 				return
@@ -60,25 +61,43 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 	return <-failed
 }
 
-// changesOf reads a message. The message's own version is often missing; objects carry theirs.
-func (m *Mirror) changesOf(message *swarmapi.WatchMessage) []change {
+// commits reads what SwarmKit pushes: a message is a transaction.
+type commits struct {
+	m    *Mirror
+	last uint64 // the index of the last one
+}
+
+// changes of a transaction, whose version is often missing: then it is what its objects have now, and where all of
+// them are gone, the one after the last.
+func (s *commits) changes(message *swarmapi.WatchMessage) []change {
 	var index uint64
 	if message.Version != nil {
 		index = message.Version.Index
 	}
 	changes := make([]change, 0, len(message.Events))
 	for _, ev := range message.Events {
-		known := m.slimObject(ev.Object)
-		c, err := changeOf(ev.Object)
-		c.known = known
+		known := s.m.slimObject(ev.Object)
+		c, version, err := changeOf(ev.Object)
 		if err != nil {
 			klog.ErrorS(err, "a change that SwarmKit told of cannot be read")
 			continue
 		}
+		c.known = known
 		if ev.Action == swarmapi.WatchActionKindRemove {
-			c.object, c.index = nil, index
+			c.object = nil
+		} else {
+			index = max(index, version)
 		}
 		changes = append(changes, c)
+	}
+	if index == 0 && s.last > 0 {
+		index = s.last + 1
+	}
+	s.last = max(s.last, index)
+	for i := range changes {
+		if changes[i].object == nil {
+			changes[i].index = index
+		}
 	}
 	return changes
 }
@@ -98,30 +117,31 @@ func (m *Mirror) slimObject(object *swarmapi.Object) (known bool) {
 	return known
 }
 
-// changeOf converts an object with Docker's own code, so that it is what the Engine API would show.
-func changeOf(object *swarmapi.Object) (change, error) {
+// changeOf converts an object with Docker's own code, so that it is what the Engine API would show, and tells its
+// version's index; a network has none in that API.
+func changeOf(object *swarmapi.Object) (c change, index uint64, err error) {
 	switch o := object.GetObject().(type) {
 	case *swarmapi.Object_Service:
 		s, err := convert.ServiceFromGRPC(*o.Service)
-		return change{kind: translate.GroupService, id: s.ID, object: &s}, err
+		return change{kind: translate.GroupService, id: s.ID, object: &s}, s.Version.Index, err
 	case *swarmapi.Object_Task:
 		t, err := convert.TaskFromGRPC(*o.Task)
-		return change{kind: kindTask, id: t.ID, object: slimTask(&t)}, err
+		return change{kind: kindTask, id: t.ID, object: slimTask(&t)}, t.Version.Index, err
 	case *swarmapi.Object_Node:
 		n := convert.NodeFromGRPC(*o.Node)
-		return change{kind: translate.GroupNode, id: n.ID, object: &n}, nil
+		return change{kind: translate.GroupNode, id: n.ID, object: &n}, n.Version.Index, nil
 	case *swarmapi.Object_Config:
 		c := convert.ConfigFromGRPC(o.Config)
-		return change{kind: translate.GroupConfig, id: c.ID, object: slimConfig(&c)}, nil
+		return change{kind: translate.GroupConfig, id: c.ID, object: slimConfig(&c)}, c.Version.Index, nil
 	case *swarmapi.Object_Secret:
 		s := convert.SecretFromGRPC(o.Secret)
 		s.Spec.Data = nil
-		return change{kind: translate.GroupSecret, id: s.ID, object: &s}, nil
+		return change{kind: translate.GroupSecret, id: s.ID, object: &s}, s.Version.Index, nil
 	case *swarmapi.Object_Network:
 		n := convert.BasicNetworkFromGRPC(*o.Network)
 		return change{kind: kindNetwork, id: n.ID, object: Network{
 			ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress,
-		}}, nil
+		}}, o.Network.Meta.Version.Index, nil
 	}
-	return change{}, errors.New("unknown kind of object")
+	return change{}, 0, errors.New("unknown kind of object")
 }

@@ -103,11 +103,10 @@ func (s *Store) entriesAt(key string, recursive bool, at int64) ([]placed, uint6
 func (v *View) at(rev uint64) (map[translate.Key]*entry, uint64, error) {
 	v.m.mu.RLock()
 	defer v.m.mu.RUnlock()
-	now := v.revision()
 	entries := maps.Clone(v.entries)
-	switch {
-	case rev == 0 || rev == now:
-		return entries, now, nil
+	switch now := v.reach(); {
+	case rev == 0:
+		return entries, v.rev, nil
 	case rev > now:
 		return nil, 0, storage.NewTooLargeResourceVersionError(rev, now, 0)
 	case rev < v.floor:

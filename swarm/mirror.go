@@ -38,8 +38,8 @@ type Mirror struct {
 
 	parsing   sync.Mutex
 	workloads map[string]parsed // by service ID
-	// rev is the highest resourceVersion given out. It is Swarm's raft index, but for a change without
-	// one of its own (a removal, the passing of time) it is one more than the last.
+	// rev is the highest index that resourceVersions were made of. It is Swarm's raft index, but for a change
+	// without one of its own (a removal, the passing of time) it is one more than the last.
 	rev     uint64
 	changed chan struct{} // closed at each batch
 	synced  bool
@@ -109,7 +109,7 @@ func NewMirror(sealer Sealer) *Mirror {
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
 		claims: map[translate.Identity][]claim{}, stacks: map[string]*stack{},
 		workloads: map[string]parsed{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
-		removed: removed, events: newEventLog(), rev: 1, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
+		removed: removed, events: newEventLog(), rev: beginning, born: time.Now(), failure: errors.New("the Swarm has not been read yet"),
 	}
 }
 
@@ -120,7 +120,7 @@ func (m *Mirror) Ready() error {
 	return m.failure
 }
 
-// Revision is the highest resourceVersion that any object has had.
+// Revision is the highest index that the resourceVersion of any object was made of.
 func (m *Mirror) Revision() uint64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -216,7 +216,7 @@ func (m *Mirror) replace(all []change) {
 	m.applyBatch(append(all, lost...), touched)
 	m.removed.Purge() // what it has not may be newer than it
 	for _, v := range m.views {
-		v.floor = v.revision() // what happened meanwhile, and in which order, is not known
+		v.floor = v.rev // what happened meanwhile, and in which order, is not known
 	}
 }
 
@@ -233,6 +233,9 @@ func (m *Mirror) refresh(before uint64, touched dirty) {
 	}
 	for i, v := range m.views {
 		v.publish(pending[i], before, m.rev)
+		if !v.private || len(pending[i]) > 0 {
+			v.progress()
+		}
 	}
 	close(m.changed)
 	m.changed = make(chan struct{})

@@ -53,14 +53,14 @@ func (b *bench) pod(id string, index uint64, name, note string) change {
 	return b.lens.aConfig(b.t, id, index, "ns", name, note)
 }
 
-// since are the view's events after a revision: "ADDED a@5".
-func (b *bench) since(rev uint64) []string {
+// since are the view's events after an index: "ADDED a@5".
+func (b *bench) since(index uint64) []string {
 	b.m.mu.RLock()
 	defer b.m.mu.RUnlock()
 	var told []string
 	for _, ev := range b.view.history {
-		if ev.now.rev > rev {
-			told = append(told, fmt.Sprintf("%s %s@%d", ev.kind, ev.now.key.Name, ev.now.rev))
+		if ev.now.rev > lastRevision(index) {
+			told = append(told, fmt.Sprintf("%s %s@%d", ev.kind, ev.now.key.Name, ev.now.rev/perIndex))
 		}
 	}
 	return told
@@ -144,7 +144,7 @@ func TestNameChangesHands(t *testing.T) {
 		b := newBench(t)
 		b.m.apply([]change{b.pod("old", 10, "web", "1")})
 		b.m.apply([]change{gone("old", 0), b.pod("new", 12, "web", "2")})
-		b.expect(10, "DELETED web@11", "ADDED web@12")
+		b.expect(10, "DELETED web@12", "ADDED web@12")
 		if e := b.view.find(translate.Key{Namespace: "ns", Name: "web"}); e == nil || e.group.ID != "new" {
 			t.Fatalf("web is %v", e)
 		}
@@ -165,8 +165,10 @@ func TestReplaceTellsOfWhatVanished(t *testing.T) {
 	b := newBench(t)
 	b.m.replace([]change{b.pod("kept", 10, "kept", ""), b.pod("lost", 11, "lost", ""), b.pod("changed", 12, "changed", "")})
 	b.m.replace([]change{b.pod("kept", 10, "kept", ""), b.pod("changed", 20, "changed", "2"), b.pod("new", 19, "new", "")})
-	b.expect(12, "ADDED new@19", "DELETED lost@20", "MODIFIED changed@20")
-	if _, _, err := b.view.at(15); err == nil {
+	if got := b.since(12); len(got) != 3 || got[0] != "ADDED new@19" || !slices.Contains(got, "DELETED lost@20") || !slices.Contains(got, "MODIFIED changed@20") {
+		t.Errorf("the watchers were told %q", got)
+	}
+	if _, _, err := b.view.at(lastRevision(15)); err == nil {
 		t.Error("a list at a revision in the gap was given")
 	}
 	// What a full read does not have may be newer than it: the feed brings it again.
@@ -190,7 +192,7 @@ func TestFollowAfterBreak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w, err := store.Watch(t.Context(), "/pods", storage.ListOptions{Recursive: true, ResourceVersion: fmt.Sprint(m.Revision())})
+	w, err := store.Watch(t.Context(), "/pods", storage.ListOptions{Recursive: true, ResourceVersion: fmt.Sprint(lastRevision(m.Revision()))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +239,7 @@ func TestListAtThePast(t *testing.T) {
 	b.m.apply([]change{b.pod("c", 14, "c", "1")})
 	for rev, want := range map[uint64]string{10: "a1", 11: "a1 b1", 12: "a2 b1", 13: "a2", 14: "a2 c1", 0: "a2 c1"} {
 		list := &example.PodList{}
-		opts := storage.ListOptions{Recursive: true, ResourceVersion: fmt.Sprint(rev), ResourceVersionMatch: metav1.ResourceVersionMatchExact}
+		opts := storage.ListOptions{Recursive: true, ResourceVersion: fmt.Sprint(lastRevision(rev)), ResourceVersionMatch: metav1.ResourceVersionMatchExact}
 		if rev == 0 {
 			opts = storage.ListOptions{Recursive: true}
 		}
@@ -263,16 +265,16 @@ func TestHistoryForgets(t *testing.T) {
 	if got := len(b.view.history); got != historyLength {
 		t.Errorf("%d events are kept, not %d", got, historyLength)
 	}
-	if got := b.store.CompactRevision(); got != 109 {
-		t.Errorf("forgotten up to %d, not 109", got)
+	if got := b.store.CompactRevision(); got/perIndex != 109 {
+		t.Errorf("forgotten up to %d, not the index 109", got)
 	}
-	for rev, want := range map[string]watch.EventType{"108": watch.Error, "109": watch.Modified} {
-		w, err := b.store.Watch(t.Context(), "/pods", storage.ListOptions{Recursive: true, ResourceVersion: rev})
+	for index, want := range map[uint64]watch.EventType{108: watch.Error, 109: watch.Modified} {
+		w, err := b.store.Watch(t.Context(), "/pods", storage.ListOptions{Recursive: true, ResourceVersion: fmt.Sprint(lastRevision(index))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if ev := <-w.ResultChan(); ev.Type != want {
-			t.Errorf("from %s the first event is %v", rev, ev)
+			t.Errorf("from %d the first event is %v", index, ev)
 		}
 		w.Stop()
 	}

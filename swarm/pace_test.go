@@ -49,7 +49,7 @@ func TestTakeInRests(t *testing.T) {
 	if told := len(b.since(100)); told < 16 || told > 120 {
 		t.Errorf("of 400 changes %d were told", told)
 	}
-	if e := b.view.find(translate.Key{Namespace: "ns", Name: "h"}); e == nil || e.rev != 690 {
+	if e := b.view.find(translate.Key{Namespace: "ns", Name: "h"}); e == nil || e.rev/perIndex != 690 {
 		t.Errorf("the last change of h is not there: %v", e)
 	}
 }

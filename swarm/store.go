@@ -79,7 +79,7 @@ func (s *Store) RequestWatchProgress(context.Context) error {
 	s.view.m.mu.RLock()
 	defer s.view.m.mu.RUnlock()
 	for w := range s.view.watchers {
-		w.enqueue(queued{bookmark: s.view.revision()})
+		w.enqueue(queued{bookmark: s.view.reach()})
 	}
 	return nil
 }
@@ -195,7 +195,10 @@ func (s *Store) notOlderThan(resourceVersion string) error {
 	if err != nil {
 		return err
 	}
-	if now := s.view.Revision(); least > now {
+	s.view.m.mu.RLock()
+	now := s.view.reach()
+	s.view.m.mu.RUnlock()
+	if least > now {
 		return storage.NewTooLargeResourceVersionError(least, now, 0)
 	}
 	return nil

@@ -271,14 +271,34 @@ func (unreadable) TransformFromStorage(context.Context, []byte, value.Context) (
 	return nil, false, errors.New("synthetic error")
 }
 
-// increaseRV is a change of some other resource.
+// increaseRV is a change of some other resource. The suite counts on such a change adding one; of the resourceVersions
+// between two indices the next is as good as any.
 func (p *pods) increaseRV(context.Context, *testing.T) int64 {
-	m := p.view.m
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rev++
-	m.refresh(m.rev, dirty{})
-	return int64(m.rev)
+	p.view.m.mu.Lock()
+	defer p.view.m.mu.Unlock()
+	p.view.rev++
+	return int64(p.view.rev)
+}
+
+// RequestWatchProgress tells of what the suite counts on, see increaseRV, where the store tells of all that is to come
+// of an index.
+func (p *pods) RequestWatchProgress(context.Context) error {
+	p.view.m.mu.RLock()
+	defer p.view.m.mu.RUnlock()
+	for w := range p.view.watchers {
+		w.enqueue(queued{bookmark: p.view.rev})
+	}
+	return nil
+}
+
+// GetList refuses what the suite holds for the future: a resourceVersion of the present index, which any other gateway
+// may have given.
+func (p *pods) GetList(ctx context.Context, key string, opts storage.ListOptions, list runtime.Object) error {
+	asked, err := p.versioner.ParseResourceVersion(opts.ResourceVersion)
+	if now := p.view.Revision(); err == nil && asked == now+1 {
+		return storage.NewTooLargeResourceVersionError(asked, now, 0)
+	}
+	return p.Store.GetList(ctx, key, opts, list)
 }
 
 // compact forgets what happened up to a revision. As in etcd, that takes a revision itself.

@@ -1,10 +1,10 @@
 package swarm
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
-	"sort"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -32,9 +32,9 @@ type View struct {
 	history  []event
 	floor    uint64 // what happened up to here is not in history
 	watchers map[*watcher]struct{}
+	rev      uint64 // the resourceVersion of the whole
 	// private views number their changes themselves, by the microsecond: what they show is not in the Swarm.
 	private bool
-	own     uint64
 	// recorded is the time of the last event, as watch caches are told.
 	recorded time.Time
 }
@@ -51,7 +51,7 @@ type entry struct {
 	group  translate.Group
 	parts  []any
 	index  uint64
-	rev    uint64
+	rev    uint64 // its resourceVersion
 	base   uint64
 	object runtime.Object // internal version, with resourceVersion; nil when err is set
 	err    error
@@ -74,10 +74,13 @@ func (m *Mirror) AddView(lens translate.Lens, scheme Scheme) *View {
 		m: m, lens: lens, kinds: lens.Groups(), scheme: scheme, versioner: storage.APIObjectVersioner{},
 		entries: map[translate.Key]*entry{}, groups: map[translate.Group][]*entry{},
 		alarms: map[translate.Group]*time.Timer{}, watchers: map[*watcher]struct{}{},
-		private: slices.Contains(lens.Groups(), translate.GroupEvent), own: uint64(time.Now().UnixMicro()),
+		private: slices.Contains(lens.Groups(), translate.GroupEvent), rev: uint64(time.Now().UnixMicro()),
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !v.private {
+		v.rev = lastRevision(m.rev)
+	}
 	m.views = append(m.views, v)
 	return v
 }
@@ -208,18 +211,19 @@ func (v *View) same(old, now *entry) bool {
 	return true
 }
 
-// publish gives each event its resourceVersion, above all before it and at most rev, and tells watchers
-// in that order.
-func (v *View) publish(events []event, before, rev uint64) {
-	if len(events) == 0 {
-		return
+// publish gives each event its resourceVersion, above those of the index before and not above those of the last, and
+// tells watchers in that order.
+func (v *View) publish(events []event, before, last uint64) {
+	switch {
+	case v.private:
+		v.numberOwn(events)
+	case last > before:
+		v.number(events, before, last)
+		v.rev = lastRevision(last)
+		if n := len(events); n > 0 && events[n-1].now.rev > lastRevision(last-1) {
+			v.rev = events[n-1].now.rev // no more will come of that index
+		}
 	}
-	if v.private {
-		before = v.own
-		v.own = max(v.own+1, uint64(time.Now().UnixMicro()))
-		rev = v.own
-	}
-	v.number(events, before, rev)
 	for i := range events {
 		events[i].at = v.recordTime()
 	}
@@ -252,6 +256,15 @@ func (v *View) publish(events []event, before, rev uint64) {
 	}
 }
 
+// progress tells those watchers how far the view is that want to know: then a consistent read need not ask.
+func (v *View) progress() {
+	for w := range v.watchers {
+		if w.progress {
+			w.enqueue(queued{bookmark: v.rev})
+		}
+	}
+}
+
 // remember appends events to the history and forgets the oldest. append moves what is left now and then, so
 // a change costs the same however long the history.
 func (v *View) remember(events []event) {
@@ -271,31 +284,51 @@ func copyOf(o runtime.Object) runtime.Object {
 	return to.Interface().(runtime.Object)
 }
 
-// number gives each event its revision: the index of what changed, where that is news, else rev. Events are
-// then in order. When a name goes from one object to another, the end of the old comes before the new.
-func (v *View) number(events []event, before, rev uint64) {
+// number gives each event its revision, no two the same: that of the index of what changed, where that is news, else
+// that of the last. Events are then in order. When a name goes from one object to another, the end of the old comes
+// before the new.
+func (v *View) number(events []event, before, last uint64) {
 	begins := map[translate.Key]uint64{}
 	for _, ev := range events {
-		ev.now.rev = rev
-		if ev.kind != watch.Deleted && ev.now.index > before && ev.now.index <= rev {
-			ev.now.rev = ev.now.index
+		index := last
+		if ev.kind != watch.Deleted && ev.now.index > before && ev.now.index <= last {
+			index = ev.now.index
 		}
+		ev.now.rev = revisionOf(index, ev.now.key)
 		if ev.kind == watch.Added {
 			begins[ev.now.key] = ev.now.rev
 		}
 	}
 	for _, ev := range events {
 		if begin, ok := begins[ev.now.key]; ok && ev.kind == watch.Deleted {
-			ev.now.rev = max(begin-1, before+1)
+			ev.now.rev = begin - 1
 		}
 	}
-	sort.SliceStable(events, func(i, j int) bool {
-		a, b := events[i], events[j]
-		if a.now.rev != b.now.rev {
-			return a.now.rev < b.now.rev
-		}
-		return a.kind == watch.Deleted && b.kind != watch.Deleted
+	slices.SortFunc(events, func(a, b event) int {
+		return cmp.Or(cmp.Compare(a.now.rev, b.now.rev), cmp.Compare(a.now.key.Namespace, b.now.key.Namespace), cmp.Compare(a.now.key.Name, b.now.key.Name))
 	})
+	for i := 1; i < len(events); i++ {
+		events[i].now.rev = max(events[i].now.rev, events[i-1].now.rev+1)
+	}
+}
+
+// numberOwn numbers the events of a private view.
+func (v *View) numberOwn(events []event) {
+	slices.SortStableFunc(events, func(a, b event) int { return ends(b) - ends(a) })
+	if len(events) > 0 {
+		v.rev = max(v.rev+uint64(len(events)), uint64(time.Now().UnixMicro()))
+	}
+	for i, ev := range events {
+		ev.now.rev = v.rev - uint64(len(events)-1-i)
+	}
+}
+
+// ends is 1 for a removal, else 0.
+func ends(ev event) int {
+	if ev.kind == watch.Deleted {
+		return 1
+	}
+	return 0
 }
 
 // setAlarm has a group looked at again, with the next mark, when time alone changes it.
@@ -315,19 +348,19 @@ func (v *View) setAlarm(g translate.Group, wake time.Time) {
 	})
 }
 
-// revision is the highest resourceVersion of the view. The mirror is locked.
-func (v *View) revision() uint64 {
-	if v.private {
-		return v.own
-	}
-	return v.m.rev
-}
-
 // Revision is the highest resourceVersion of the view.
 func (v *View) Revision() uint64 {
 	v.m.mu.RLock()
 	defer v.m.mu.RUnlock()
-	return v.revision()
+	return v.rev
+}
+
+// reach is the highest resourceVersion that the view can answer for. The mirror is locked.
+func (v *View) reach() uint64 {
+	if v.private {
+		return v.rev
+	}
+	return lastRevision(v.m.rev)
 }
 
 // find returns an object's entry; nil when there is none.

@@ -48,7 +48,7 @@ func (v *View) begin(w *watcher, from uint64, initial *bool) {
 			w.push(&event{kind: watch.Added, now: e})
 		}
 		if initial != nil {
-			w.enqueue(queued{bookmark: v.revision(), initial: true})
+			w.enqueue(queued{bookmark: v.rev, initial: true})
 		}
 		return
 	}

@@ -20,10 +20,13 @@ type watcher struct {
 	newFunc func() runtime.Object
 	record  bool // events are told with their times
 
+	progress bool // bookmarks are told without being asked for
+
 	mu     sync.Mutex
 	queue  []queued
-	most   int // so many may wait
-	sent   int // since it began
+	most   int  // so many may wait
+	over   bool // more did: it ends
+	sent   int  // since it began
 	wake   chan struct{}
 	result chan watch.Event
 	cancel context.CancelFunc
@@ -37,11 +40,13 @@ type queued struct {
 	initial  bool // the bookmark ends the initial events
 }
 
+func (q queued) isBookmark() bool { return q.event == nil && q.failure == nil }
+
 var _ watch.Interface = (*watcher)(nil)
 
 func newWatcher(s *Store, opts storage.ListOptions, within func(*entry) bool) *watcher {
 	return &watcher{
-		view: s.view, pred: opts.Predicate, within: within, newFunc: s.newFunc, record: opts.RecordTimestamps,
+		view: s.view, pred: opts.Predicate, within: within, newFunc: s.newFunc, record: opts.RecordTimestamps, progress: opts.ProgressNotify,
 		wake: make(chan struct{}, 1), result: make(chan watch.Event, 64),
 	}
 }
@@ -57,13 +62,21 @@ func (w *watcher) push(ev *event) { w.enqueue(queued{event: ev}) }
 // queueLength is how many events may wait for a watcher beyond what it began with.
 const queueLength = 4096
 
-// enqueue has a watcher told. Of one that does not listen no more is kept than that it has to begin again.
+// enqueue has a watcher told. Of one that does not listen no more is kept than that it has to begin again. Of
+// bookmarks that follow one another the last says it all.
 func (w *watcher) enqueue(q queued) {
 	w.mu.Lock()
 	if w.most > 0 && len(w.queue) >= w.most {
-		w.queue, q = nil, queued{failure: errExpired("watch")}
+		w.queue, w.over, q = nil, true, queued{failure: errExpired("watch")}
+	} else if w.over {
+		w.mu.Unlock()
+		return
 	}
-	w.queue = append(w.queue, q)
+	if n := len(w.queue); n > 0 && q.isBookmark() && w.queue[n-1].isBookmark() && !w.queue[n-1].initial {
+		w.queue[n-1] = q
+	} else {
+		w.queue = append(w.queue, q)
+	}
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
