@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -91,7 +93,7 @@ func (b *builder) decorate(
 	c, err := cacher.NewCacherFromConfig(cacher.Config{
 		Storage: store, Versioner: store.Versioner(), GroupResource: config.GroupResource,
 		EventsHistoryWindow: storagebackend.DefaultEventsHistoryWindow,
-		ResourcePrefix:      prefix, KeyFunc: keyFunc, NewFunc: newFunc, NewListFunc: newListFunc, GetAttrsFunc: getAttrs,
+		ResourcePrefix:      prefix, KeyFunc: keyFunc, NewFunc: newFunc, NewListFunc: newListFunc, GetAttrsFunc: compact(getAttrs),
 		IndexerFuncs: triggers, Indexers: indexers, Codec: config.Codec,
 	})
 	if err != nil {
@@ -99,7 +101,31 @@ func (b *builder) decorate(
 	}
 	delegator := cacher.NewCacheDelegator(c, store)
 	var once sync.Once
-	return delegator, func() { once.Do(func() { delegator.Stop(); c.Stop() }) }, nil
+	return patient{delegator}, func() { once.Do(func() { delegator.Stop(); c.Stop() }) }, nil
+}
+
+// compact leaves empty fields out, which a selector cannot tell from those that are not there: a watch cache keeps a
+// map for each object, and Go's maps double in size beyond eight entries.
+func compact(attrs storage.AttrFunc) storage.AttrFunc {
+	return func(o runtime.Object) (labels.Set, fields.Set, error) {
+		labels, all, err := attrs(o)
+		filled := 0
+		for _, value := range all {
+			if value != "" {
+				filled++
+			}
+		}
+		if filled == len(all) {
+			return labels, all, err
+		}
+		some := make(fields.Set, filled)
+		for name, value := range all {
+			if value != "" {
+				some[name] = value
+			}
+		}
+		return labels, some, err
+	}
 }
 
 // watchProgress tells the watch cache that the store answers RequestWatchProgress, so that consistent

@@ -13,7 +13,7 @@ import (
 
 const (
 	restPerChange = 4 * time.Millisecond
-	restMost      = 100 * time.Millisecond
+	restMost      = 250 * time.Millisecond
 	// batchLimit is how many changes may wait.
 	batchLimit = 4096
 )
