@@ -64,6 +64,7 @@ func (m *Mirror) applyService(c change, touched dirty) uint64 {
 			m.gone[c.id] = old
 		} else {
 			delete(m.workloads, c.id)
+			delete(m.departed, c.id)
 		}
 		return c.index
 	}

@@ -17,6 +17,7 @@ func (m *Mirror) applyTask(c change, touched dirty) uint64 {
 		if old == nil {
 			return 0
 		}
+		m.depart(old.ServiceID, max(c.index, old.Version.Index))
 		m.removeTask(old, touched)
 		return c.index
 	}
@@ -44,6 +45,9 @@ func (m *Mirror) removeTask(old *swarm.Task, touched dirty) {
 	if _, ok := m.gone[service]; ok {
 		delete(m.gone, service)
 		delete(m.workloads, service)
+	}
+	if m.services[service] == nil {
+		delete(m.departed, service)
 	}
 }
 

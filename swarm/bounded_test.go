@@ -17,7 +17,7 @@ func (m *Mirror) sizes() map[string]int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	s := map[string]int{
-		"services": len(m.services), "gone": len(m.gone), "task": len(m.task), "tasks": len(m.tasks), "nodes": len(m.nodes),
+		"services": len(m.services), "gone": len(m.gone), "departed": len(m.departed), "task": len(m.task), "tasks": len(m.tasks), "nodes": len(m.nodes),
 		"configs": len(m.configs), "owned": len(m.owned), "claims": len(m.claims), "stacks": len(m.stacks), "removed": m.removed.Len(),
 		"workloads": len(m.workloads), "overdue": len(m.overdue), "words": len(m.words),
 		"events": m.events.kept.Len(), "noted": len(m.events.changes), "dropped": len(m.events.dropped),

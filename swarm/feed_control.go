@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/daemon/cluster/convert"
 	swarmapi "github.com/moby/swarmkit/v2/api"
+	"google.golang.org/grpc"
 	"k8s.io/klog/v2"
 
 	"skep/translate"
@@ -26,14 +27,14 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 			Action: swarmapi.WatchActionKindCreate | swarmapi.WatchActionKindUpdate | swarmapi.WatchActionKindRemove,
 		})
 	}
-	stream, err := swarmapi.NewWatchClient(e.control.conn).Watch(ctx, request)
+	stream, err := swarmapi.NewWatchClient(e.control.conn).Watch(ctx, request, grpc.ForceCodecV2(newSlimCodec(m.hasTask)))
 	if err != nil {
 		return err
 	}
 	if _, err := stream.Recv(); err != nil { // an empty message: from here on nothing is missed
 		return err
 	}
-	pushed := &commits{m: m}
+	pushed := &commits{}
 	changes, failed := make(chan []change, batchLimit), make(chan error, 1)
 	go func() {
 		defer close(changes)
@@ -51,10 +52,15 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 			}
 		}
 	}()
+	departed, err := e.departures(ctx)
+	if err != nil {
+		klog.V(2).InfoS("Which tasks were removed before is not known", "err", err)
+	}
 	all, err := e.readAll(ctx)
 	if err != nil {
 		return fmt.Errorf("read the Swarm: %w", err)
 	}
+	m.learn(departed, all)
 	m.replace(all)
 	m.takeIn(ctx, changes)
 	cancel()
@@ -63,7 +69,6 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 
 // commits reads what SwarmKit pushes: a message is a transaction.
 type commits struct {
-	m    *Mirror
 	last uint64 // the index of the last one
 }
 
@@ -76,13 +81,12 @@ func (s *commits) changes(message *swarmapi.WatchMessage) []change {
 	}
 	changes := make([]change, 0, len(message.Events))
 	for _, ev := range message.Events {
-		known := s.m.slimObject(ev.Object)
 		c, version, err := changeOf(ev.Object)
 		if err != nil {
 			klog.ErrorS(err, "a change that SwarmKit told of cannot be read")
 			continue
 		}
-		c.known = known
+		c.known = isCut(ev.Object.GetTask())
 		if ev.Action == swarmapi.WatchActionKindRemove {
 			c.object = nil
 		} else {
@@ -100,21 +104,6 @@ func (s *commits) changes(message *swarmapi.WatchMessage) []change {
 		}
 	}
 	return changes
-}
-
-// slimObject takes away what the mirror has: most messages are of tasks that it knows, and a task's spec, which
-// never changes, is most of it.
-func (m *Mirror) slimObject(object *swarmapi.Object) (known bool) {
-	t := object.GetTask()
-	if t == nil {
-		return false
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if known = m.task[t.ID] != nil; known {
-		t.Spec = swarmapi.TaskSpec{}
-	}
-	return known
 }
 
 // changeOf converts an object with Docker's own code, so that it is what the Engine API would show, and tells its

@@ -25,6 +25,7 @@ type Mirror struct {
 	gone     map[string]*swarm.Service // removed, with tasks left
 	task     map[string]*swarm.Task
 	tasks    map[string][]*swarm.Task // by service ID, newest first; a slice is replaced, never changed
+	departed map[string]uint64        // by service ID: the index at which one of its tasks was last removed
 	nodes    map[string]*swarm.Node
 	configs  map[string]*swarm.Config
 	secrets  map[string]*swarm.Secret
@@ -105,7 +106,7 @@ func NewMirror(sealer Sealer) *Mirror {
 		Sealer:   sealer,
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{},
 		task: map[string]*swarm.Task{}, tasks: map[string][]*swarm.Task{}, words: map[string]string{},
-		nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
+		departed: map[string]uint64{}, nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
 		claims: map[translate.Identity][]claim{}, stacks: map[string]*stack{},
 		workloads: map[string]parsed{}, changed: make(chan struct{}), overdue: dirty{}, due: make(chan struct{}, 1), hurry: make(chan struct{}, 1),

@@ -117,7 +117,7 @@ func TestCommits(t *testing.T) {
 		}
 		return m
 	}
-	pushed := &commits{m: NewMirror(testSealer(t))}
+	pushed := &commits{}
 	for _, c := range []struct {
 		what    string
 		message *swarmapi.WatchMessage

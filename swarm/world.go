@@ -45,6 +45,9 @@ func (w world) Workload(id string) *translate.Workload {
 // Tasks implements translate.World.
 func (w world) Tasks(serviceID string) []*swarm.Task { return w.m.tasks[serviceID] }
 
+// Departed implements translate.World.
+func (w world) Departed(serviceID string) uint64 { return w.m.departed[serviceID] }
+
 // Owned implements translate.World.
 func (w world) Owned(serviceID string) []*swarm.Config {
 	docs := make([]*swarm.Config, 0, len(w.m.owned[serviceID]))

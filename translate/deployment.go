@@ -43,7 +43,7 @@ func (Deployments) Get(w World, g Group) []Derived {
 	return []Derived{{
 		Key:   Key{wl.Identity.Namespace, wl.Identity.Name},
 		Parts: []any{wl, factsOf(&status)},
-		Index: highest(wl.Service.Version.Index, tasks),
+		Index: highest(w, wl.Service, tasks),
 		Base:  wl.Service.Version.Index,
 		Wake:  wake,
 		Build: func() (Object, error) {
@@ -309,8 +309,9 @@ func networksOf(spec *swarm.TaskSpec) []string {
 	return names
 }
 
-// highest is the highest version index of a service and its tasks.
-func highest(index uint64, tasks []*swarm.Task) uint64 {
+// highest is the highest version index of a service, its tasks, and those that it no longer has.
+func highest(w World, s *swarm.Service, tasks []*swarm.Task) uint64 {
+	index := max(s.Version.Index, w.Departed(s.ID))
 	for _, t := range tasks {
 		index = max(index, t.Version.Index)
 	}

@@ -48,6 +48,8 @@ type World interface {
 	Workload(serviceID string) *Workload
 	// Tasks are a service's tasks, newest first: the same slice as long as they are the same tasks.
 	Tasks(serviceID string) []*swarm.Task
+	// Departed is the index at which the last removal of one of a service's tasks took place; 0 for none that is known.
+	Departed(serviceID string) uint64
 	// Owned are the documents that belong to a service: past ReplicaSets, what was written on Pods.
 	Owned(serviceID string) []*swarm.Config
 	Node(id string) *swarm.Node

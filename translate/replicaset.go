@@ -38,19 +38,20 @@ func (ReplicaSets) Get(w World, g Group) []Derived {
 	}
 	switch object := wl.Object.(type) {
 	case *appsv1.ReplicaSet:
-		return []Derived{standAlone(wl, object, w.Tasks(g.ID), w.Now())}
+		return []Derived{standAlone(w, wl, object)}
 	case *appsv1.Deployment:
 		return revisions(w, wl, object)
 	}
 	return nil
 }
 
-func standAlone(wl *Workload, rs *appsv1.ReplicaSet, tasks []*swarm.Task, now time.Time) Derived {
-	all, _ := tallies(wl, tasks, time.Duration(rs.Spec.MinReadySeconds)*time.Second, now)
+func standAlone(w World, wl *Workload, rs *appsv1.ReplicaSet) Derived {
+	tasks := w.Tasks(wl.Service.ID)
+	all, _ := tallies(wl, tasks, time.Duration(rs.Spec.MinReadySeconds)*time.Second, w.Now())
 	return Derived{
 		Key:   KeyOf(rs),
 		Parts: []any{wl, all.counts()},
-		Index: highest(wl.Service.Version.Index, tasks),
+		Index: highest(w, wl.Service, tasks),
 		Base:  wl.Service.Version.Index,
 		Wake:  all.wake,
 		Build: func() (Object, error) {
@@ -227,16 +228,16 @@ func revisions(w World, wl *Workload, d *appsv1.Deployment) []Derived {
 	all := make([]Derived, 0, len(past)+1)
 	for name, r := range past {
 		if name != current.Name {
-			all = append(all, derivedRevisionSet(wl, r, tasks, byHash[r.rs.Labels[LabelHash]], nil))
+			all = append(all, derivedRevisionSet(w, wl, r, tasks, byHash[r.rs.Labels[LabelHash]], nil))
 		}
 	}
 	want := d.Spec.Replicas
-	return append(all, derivedRevisionSet(wl, revision{current, past[current.Name].doc}, tasks, byHash[wl.Hash], want))
+	return append(all, derivedRevisionSet(w, wl, revision{current, past[current.Name].doc}, tasks, byHash[wl.Hash], want))
 }
 
 // derivedRevisionSet is one revision with its Pods counted. want is nil for a past one, which asks for as
 // many Pods as it still has.
-func derivedRevisionSet(wl *Workload, r revision, tasks []*swarm.Task, count *tally, want *int32) Derived {
+func derivedRevisionSet(w World, wl *Workload, r revision, tasks []*swarm.Task, count *tally, want *int32) Derived {
 	if count == nil {
 		count = &tally{}
 	}
@@ -246,7 +247,7 @@ func derivedRevisionSet(wl *Workload, r revision, tasks []*swarm.Task, count *ta
 	}
 	out := Derived{
 		Key: KeyOf(r.rs), Parts: []any{wl, r.rs, r.doc, n, count.counts()},
-		Index: highest(wl.Service.Version.Index, tasks), Wake: count.wake,
+		Index: highest(w, wl.Service, tasks), Wake: count.wake,
 	}
 	if r.doc != nil {
 		out.Index = max(out.Index, r.doc.Version.Index)

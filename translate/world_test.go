@@ -73,6 +73,8 @@ func (w *fakeWorld) Tasks(serviceID string) []*swarm.Task {
 	return all
 }
 
+func (w *fakeWorld) Departed(string) uint64 { return 0 }
+
 func (w *fakeWorld) Owned(serviceID string) []*swarm.Config {
 	var all []*swarm.Config
 	for _, id := range slices.Sorted(maps.Keys(w.configs)) {

@@ -232,3 +232,35 @@ func TestKilledGateway(t *testing.T) {
 		}
 	}
 }
+
+// A gateway that comes later knows of what is gone: it shows no object older than others did.
+func TestLateGateway(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.applyText(idle("late"))
+	s.kubectl("scale", "deployment/late", "--replicas=3")
+	s.kubectl("rollout", "status", "deployment/late", "--timeout=60s")
+	s.kubectl("scale", "deployment/late", "--replicas=1")
+	eventually(t, 30*time.Second, func() error {
+		if left := strings.Fields(s.docker("service", "ps", "-q", s.ns+"_late")); len(left) != 1 {
+			return fmt.Errorf("of one replica there are %d tasks", len(left))
+		}
+		return nil
+	})
+	s.waitField(5*time.Second, "deployment/late", ".status.replicas", "1")
+	time.Sleep(time.Second) // both see the last of it
+	version := func(s *space, object string) int {
+		n, err := strconv.Atoi(s.field(object, ".metadata.resourceVersion"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	set := s.kubectl("get", "replicaset", "-o", "name")
+	before := []int{version(s, "deployment/late"), version(s, strings.TrimSpace(set))}
+	b := s.through(another(t))
+	after := []int{version(b, "deployment/late"), version(b, strings.TrimSpace(set))}
+	if after[0] < before[0] || after[1] < before[1] {
+		t.Errorf("the resourceVersions of Deployment and ReplicaSet were %d, and are %d through a gateway that came later", before, after)
+	}
+}
