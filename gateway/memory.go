@@ -11,6 +11,9 @@ const (
 	memoryInterval = 15 * time.Second
 	// memoryWorth is how much there has to be to give back, in bytes: a collection takes some 30 ms.
 	memoryWorth = 8 << 20
+	// memoryBusy is what is allocated within the interval when there is something to do, in bytes. Then Go collects
+	// often enough, and a collection of ours, which costs more the larger the Swarm is, would only be one more.
+	memoryBusy = 64 << 20
 )
 
 // giveBack returns memory to the system when it is no longer needed: after the start, which builds the
@@ -18,20 +21,25 @@ const (
 func giveBack(ctx context.Context) {
 	tick := time.NewTicker(memoryInterval)
 	defer tick.Stop()
-	kept := uint64(0)
+	var m runtime.MemStats
+	kept, allocated := uint64(0), uint64(0)
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		if m.HeapAlloc+m.HeapIdle-m.HeapReleased < kept+memoryWorth {
+		busy := m.TotalAlloc-allocated > memoryBusy
+		allocated = m.TotalAlloc
+		if busy || mapped(&m) < kept+memoryWorth {
 			continue
 		}
 		debug.FreeOSMemory()
 		runtime.ReadMemStats(&m)
-		kept = m.HeapAlloc + m.HeapIdle - m.HeapReleased
+		kept = mapped(&m)
 	}
 }
+
+// mapped is the memory of the heap that the system counts as used, but for room between objects.
+func mapped(m *runtime.MemStats) uint64 { return m.HeapAlloc + m.HeapIdle - m.HeapReleased }

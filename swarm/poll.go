@@ -23,7 +23,7 @@ const (
 	// busyShare and quietShare bound the time that polls take: a tenth while something moves, else a sixtieth.
 	busyShare, quietShare = 10, 60
 	// pollMost is how late at most it is seen that a container of another node died by itself.
-	pollMost = 15 * time.Second
+	pollMost = 30 * time.Second
 	// stirred is for how long after an event its service is looked at, whatever its tasks say.
 	stirred = 5 * time.Second
 	// partServices is of how many services tasks are asked for at once: the tasks of a large Swarm are 10 MB.

@@ -66,7 +66,7 @@ type event struct {
 }
 
 // historyLength is how many events a view can replay; who comes later lists again.
-const historyLength = 2048
+const historyLength = 512
 
 // AddView adds a resource. It has to be called before the feed starts.
 func (m *Mirror) AddView(lens translate.Lens, scheme Scheme) *View {

@@ -17,12 +17,24 @@ func large(b *testing.B, world func(*testing.B) *world) *world {
 	return world(b)
 }
 
+// either is the world with the peer, or with SCALE_ALONE without it: making the copies takes minutes.
+func either(b *testing.B) *world {
+	b.Helper()
+	if os.Getenv("SCALE_ALONE") != "" {
+		return running(b)
+	}
+	return compared(b)
+}
+
 func soaking() bool { return os.Getenv("SCALE_SOAK") != "" }
 
 // BenchmarkScaleMemory reads what skep and the peer hold before much was asked of them.
 func BenchmarkScaleMemory(b *testing.B) {
-	large(b, compared).memory(b, "memory", "not asked much yet", 100)
+	large(b, either).memory(b, "memory", "not asked much yet", 100)
 }
+
+// BenchmarkScaleFresh reads what a skep holds that did not make the Swarm what it is.
+func BenchmarkScaleFresh(b *testing.B) { large(b, running).fresh(b, 100) }
 
 // BenchmarkScaleReady starts skep five times on the large Swarm.
 func BenchmarkScaleReady(b *testing.B) { large(b, running).ready(b, 5) }
@@ -58,7 +70,7 @@ func BenchmarkScaleWatch(b *testing.B) { large(b, compared).deliver(b, 100, 100)
 
 // BenchmarkScaleAfter reads what skep and the peer hold after all that was asked of both.
 func BenchmarkScaleAfter(b *testing.B) {
-	large(b, compared).memory(b, "after", "after the lists, gets and writes of this run", 100)
+	large(b, either).memory(b, "after", "after the lists, gets and writes of this run", 100)
 }
 
 // BenchmarkScaleUp scales 100 services at once.

@@ -4,6 +4,7 @@
 //	go -C gateway/bench test ./scale -bench Scale -run '^$' -timeout 60m
 //	SCALE_SERVICES=100    a Swarm of so many services, to try things out
 //	SCALE_SOAK=1          only the soak: a million task changes, which take long
+//	SCALE_ALONE=1         memory is read without the peer's beside it, which saves the minutes that copying takes
 //	SCALE_KEEP=1          the run's folder stays, with everyone's logs
 //	SIMULATE_BIN=FILE     the simulator (default: built from swarm/simulator)
 //
