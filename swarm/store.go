@@ -99,15 +99,6 @@ func (s *Store) CompactRevision() int64 {
 	return int64(s.view.floor)
 }
 
-// BaseRevision is the version index of what a write to the object would change: a client that has seen
-// this much has seen all of the object but its status.
-func (s *Store) BaseRevision(key translate.Key) uint64 {
-	if e := s.view.find(key); e != nil {
-		return e.base
-	}
-	return 0
-}
-
 // prepare checks a key by kube-apiserver's own rule; one that is listed below gets a slash at its end. An
 // empty namespace may leave two slashes in it.
 func (s *Store) prepare(key string, recursive bool) (string, error) {

@@ -109,7 +109,7 @@ func (l podLens) Get(w translate.World, g translate.Group) []translate.Derived {
 	}
 	key := translate.Key{Namespace: c.Spec.Labels[labelNamespace], Name: c.Spec.Labels[labelPodName]}
 	return []translate.Derived{{
-		Key: key, Parts: []any{c, l.epoch}, Index: c.Version.Index, Base: c.Version.Index,
+		Key: key, Parts: []any{c, l.epoch}, Index: c.Version.Index,
 		Build: func() (translate.Object, error) {
 			plain, _, err := l.TransformFromStorage(context.Background(), []byte(c.Spec.Labels[translate.LabelObject]), about(key))
 			if err != nil {

@@ -51,8 +51,7 @@ type entry struct {
 	group  translate.Group
 	parts  []any
 	index  uint64
-	rev    uint64 // its resourceVersion
-	base   uint64
+	rev    uint64         // its resourceVersion
 	object runtime.Object // internal version, with resourceVersion; nil when err is set
 	err    error
 }
@@ -175,7 +174,7 @@ func (v *View) setGroup(g translate.Group, now []*entry) {
 
 // build makes the entry of a derived object. One that cannot be made is kept with its error: it exists.
 func (v *View) build(g translate.Group, d translate.Derived) *entry {
-	e := &entry{key: d.Key, group: g, parts: d.Parts, index: d.Index, base: d.Base}
+	e := &entry{key: d.Key, group: g, parts: d.Parts, index: d.Index}
 	external, err := d.Build()
 	if err == nil {
 		e.object, err = v.scheme.ToInternal(external)

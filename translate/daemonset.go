@@ -27,7 +27,7 @@ func (DaemonSets) Get(w World, g Group) []Derived {
 	}
 	tasks := w.Tasks(g.ID)
 	return []Derived{{
-		Key: KeyOf(wl.Object), Index: highest(w, wl.Service, tasks), Base: wl.Service.Version.Index,
+		Key: KeyOf(wl.Object), Index: highest(w, wl.Service, tasks),
 		Build: func() (Object, error) {
 			ds := *wl.Object.(*appsv1.DaemonSet)
 			ds.Status = daemonSetStatus(wl, &ds, tasks, w.Now())

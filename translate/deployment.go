@@ -44,7 +44,6 @@ func (Deployments) Get(w World, g Group) []Derived {
 		Key:   Key{wl.Identity.Namespace, wl.Identity.Name},
 		Parts: []any{wl, factsOf(&status)},
 		Index: highest(w, wl.Service, tasks),
-		Base:  wl.Service.Version.Index,
 		Wake:  wake,
 		Build: func() (Object, error) {
 			d := *wl.Object.(*appsv1.Deployment)

@@ -57,7 +57,6 @@ func (l Documents) Get(w World, g Group) []Derived {
 		Key:   documentKey(c),
 		Parts: []any{c},
 		Index: c.Version.Index,
-		Base:  c.Version.Index,
 		Build: func() (Object, error) {
 			object := l.New()
 			if err := readDocument(w, c, object); err != nil {
@@ -182,7 +181,7 @@ func nativeConfig(w World, c *swarm.Config) []Derived {
 	}
 	meta := nativeMeta(w, "ConfigMap", c.ID, c.Meta, c.Spec.Annotations)
 	return []Derived{{
-		Key: KeyOf(&meta), Parts: []any{c, meta.Name}, Index: c.Version.Index, Base: c.Version.Index,
+		Key: KeyOf(&meta), Parts: []any{c, meta.Name}, Index: c.Version.Index,
 		Build: func() (Object, error) {
 			yes := true
 			return &corev1.ConfigMap{ObjectMeta: meta, Immutable: &yes, BinaryData: map[string][]byte{c.Spec.Name: c.Spec.Data}}, nil
@@ -197,7 +196,7 @@ func nativeSecret(w World, s *swarm.Secret) []Derived {
 	}
 	meta := nativeMeta(w, "Secret", s.ID, s.Meta, s.Spec.Annotations)
 	return []Derived{{
-		Key: KeyOf(&meta), Parts: []any{s, meta.Name}, Index: s.Version.Index, Base: s.Version.Index,
+		Key: KeyOf(&meta), Parts: []any{s, meta.Name}, Index: s.Version.Index,
 		Build: func() (Object, error) {
 			yes := true
 			return &corev1.Secret{ObjectMeta: meta, Immutable: &yes, Type: corev1.SecretTypeOpaque}, nil

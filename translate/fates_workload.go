@@ -70,6 +70,6 @@ var metadataFates = []fate{
 	{path: "metadata.name", fate: Native, reason: "identity, in the labels of the Swarm object"},
 	{path: "metadata.namespace", fate: Native, reason: "the stack"},
 	{path: "metadata.labels", fate: Native, reason: "kept, and set on the Swarm object as well"},
-	{path: "metadata.resourceVersion", fate: Native, reason: "Swarm's version index"},
+	{path: "metadata.resourceVersion", fate: Native, reason: "Swarm's version index, followed by six digits that are the object's own"},
 	{path: "metadata.creationTimestamp", fate: Native, reason: "the Swarm object's"},
 }

@@ -25,7 +25,7 @@ func (Jobs) Get(w World, g Group) []Derived {
 	}
 	tasks := w.Tasks(g.ID)
 	return []Derived{{
-		Key: KeyOf(wl.Object), Index: highest(w, wl.Service, tasks), Base: wl.Service.Version.Index,
+		Key: KeyOf(wl.Object), Index: highest(w, wl.Service, tasks),
 		Build: func() (Object, error) {
 			job := *wl.Object.(*batchv1.Job)
 			job.Status = jobStatus(wl, &job, tasks)

@@ -85,8 +85,6 @@ type Derived struct {
 	Parts []any
 	// Index is the highest version index of the parts: the object's resourceVersion.
 	Index uint64
-	// Base is the version index below which a write is stale: that of the part that a write changes.
-	Base uint64
 	// Build makes the object. What it points to may be shared with other objects, so only the object's own
 	// struct may be changed.
 	Build func() (Object, error)

@@ -30,7 +30,7 @@ func (Namespaces) Get(w World, g Group) []Derived {
 	}
 	d := Derived{Key: Key{Name: g.ID}, Parts: []any{parts.Document, parts.Since.UnixNano()}, Index: parts.Index}
 	if parts.Document != nil {
-		d.Index, d.Base = parts.Document.Version.Index, parts.Document.Version.Index
+		d.Index = parts.Document.Version.Index
 	}
 	d.Build = func() (Object, error) {
 		if parts.Document == nil {

@@ -47,7 +47,7 @@ func (Nodes) Get(w World, g Group) []Derived {
 	}
 	name := NodeName(w, n)
 	return []Derived{{
-		Key: Key{Name: name}, Parts: []any{n, name}, Index: n.Version.Index, Base: n.Version.Index,
+		Key: Key{Name: name}, Parts: []any{n, name}, Index: n.Version.Index,
 		Build: func() (Object, error) { return getNode(n, name), nil },
 	}}
 }

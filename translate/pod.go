@@ -76,11 +76,10 @@ func ownedPod(w World, wl *Workload, in instance, name string, note *swarm.Confi
 		Key:   Key{wl.Identity.Namespace, name},
 		Parts: []any{wl, in.task, node, note, len(in.previous), in.stopping},
 		Index: in.task.Version.Index,
-		Base:  in.task.Version.Index,
 		Build: func() (Object, error) { return buildOwnedPod(w, wl, in, name, note) },
 	}
 	if note != nil {
-		d.Index, d.Base = max(d.Index, note.Version.Index), note.Version.Index
+		d.Index = max(d.Index, note.Version.Index)
 	}
 	return d
 }
@@ -148,12 +147,10 @@ func barePod(w World, wl *Workload, found []instance) []Derived {
 	if len(found) > 0 {
 		in = found[0]
 	}
-	base := wl.Service.Version.Index
 	return []Derived{{
 		Key:   Key{wl.Identity.Namespace, wl.Identity.Name},
 		Parts: []any{wl, wl.Gone, in.task, w.Node(in.task.NodeID), len(in.previous), in.stopping},
-		Index: max(base, in.task.Version.Index),
-		Base:  base,
+		Index: max(wl.Service.Version.Index, in.task.Version.Index),
 		Build: func() (Object, error) {
 			pod := wl.Object.DeepCopyObject().(*corev1.Pod)
 			created := pod.CreationTimestamp

@@ -52,7 +52,6 @@ func standAlone(w World, wl *Workload, rs *appsv1.ReplicaSet) Derived {
 		Key:   KeyOf(rs),
 		Parts: []any{wl, all.counts()},
 		Index: highest(w, wl.Service, tasks),
-		Base:  wl.Service.Version.Index,
 		Wake:  all.wake,
 		Build: func() (Object, error) {
 			rs := *rs
@@ -251,9 +250,6 @@ func derivedRevisionSet(w World, wl *Workload, r revision, tasks []*swarm.Task, 
 	}
 	if r.doc != nil {
 		out.Index = max(out.Index, r.doc.Version.Index)
-		out.Base = r.doc.Version.Index
-	} else {
-		out.Base = wl.Service.Version.Index
 	}
 	out.Build = func() (Object, error) {
 		rs := *r.rs
