@@ -4,6 +4,7 @@ import (
 	linked "container/list"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,11 +17,16 @@ import (
 // The watch cache has room for some twenty events a watch, and ends the watch of who is further behind. A Swarm that
 // starts a thousand tasks at once puts everyone behind; all of them begin anew, and are served less by that. So
 // each watch has a backlog: who is late finds there what happened meanwhile, of each object the last state only. What
-// comes fast is handed on in bursts, for a write to the network costs more than what is written.
+// comes fast is handed on in bursts, for a write to the network costs more than what is written; and the more is
+// handed on to the more watches, the longer they rest after it.
 
 const (
-	// backlogPause is from one burst to the next. What comes after a longer silence is handed on at once.
+	// backlogPause is at least from one burst to the next. What comes after a longer silence is handed on at once.
 	backlogPause = 4 * time.Millisecond
+	// backlogCost is the rest for each event of a burst and each watch that is as busy: an event costs half of it.
+	backlogCost = 30 * time.Microsecond
+	// backlogRest is the longest.
+	backlogRest = 400 * time.Millisecond
 	// backlogReady are the events that may be handed on before the client takes one.
 	backlogReady = 64
 	// backlogMost is how many late events wait. They are shared by all watches, as are their encodings.
@@ -30,15 +36,21 @@ const (
 )
 
 // patient is a watch cache whose watches have backlogs.
-type patient struct{ storage.Interface }
+type patient struct {
+	storage.Interface
+	busy atomic.Int32 // watches between bursts
+}
 
 // Watch implements storage.Interface.
-func (p patient) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
+func (p *patient) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
 	from, err := p.Interface.Watch(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
-	b := &backlog{from: from, out: make(chan watch.Event, backlogReady), stopped: make(chan struct{}), latest: map[types.UID]*linked.Element{}}
+	b := &backlog{
+		from: from, out: make(chan watch.Event, backlogReady), stopped: make(chan struct{}),
+		busy: &p.busy, latest: map[types.UID]*linked.Element{},
+	}
 	go b.run()
 	return b, nil
 }
@@ -50,7 +62,10 @@ type backlog struct {
 	once    sync.Once
 	stopped chan struct{}
 
-	waiting linked.List // of watch.Event
+	busy    *atomic.Int32 // of all watches
+	resting bool          // this one is among them
+	burst   int           // events handed on since it last rested
+	waiting linked.List   // of watch.Event
 	latest  map[types.UID]*linked.Element
 }
 
@@ -70,6 +85,7 @@ func (b *backlog) Stop() {
 // run takes what is there, hands it on when it is time to, and waits for more.
 func (b *backlog) run() {
 	defer close(b.out)
+	defer b.rest(false)
 	pause := time.NewTimer(0) // until more is handed on
 	defer pause.Stop()
 	open := false
@@ -77,7 +93,7 @@ func (b *backlog) run() {
 		in = b.take(in)
 		if open && b.give() {
 			open = false
-			pause.Reset(backlogPause)
+			pause.Reset(b.rest(true))
 		}
 		if in == nil && b.waiting.Len() == 0 {
 			return
@@ -98,9 +114,12 @@ func (b *backlog) run() {
 				b.add(ev)
 			}
 		case giving <- next:
-			b.drop(b.waiting.Front())
+			b.handed(b.waiting.Front())
 		case <-pause.C:
 			open = true
+			if b.waiting.Len() == 0 {
+				b.rest(false)
+			}
 		case <-b.stopped:
 			return
 		}
@@ -129,13 +148,35 @@ func (b *backlog) give() (burst bool) {
 		ev := e.Value.(watch.Event)
 		select {
 		case b.out <- ev:
-			b.drop(e)
+			b.handed(e)
 			burst = shared(ev)
 		default:
 			return false
 		}
 	}
 	return burst
+}
+
+// handed takes out what was handed on.
+func (b *backlog) handed(e *linked.Element) {
+	if shared(e.Value.(watch.Event)) {
+		b.burst++
+	}
+	b.drop(e)
+}
+
+// rest has the watch count as busy or not. It returns how long to rest after the burst that was.
+func (b *backlog) rest(busy bool) time.Duration {
+	switch {
+	case busy && !b.resting:
+		b.busy.Add(1)
+	case !busy && b.resting:
+		b.busy.Add(-1)
+	}
+	b.resting = busy
+	cost := time.Duration(b.burst) * time.Duration(b.busy.Load()) * backlogCost
+	b.burst = 0
+	return min(max(cost, backlogPause), backlogRest)
 }
 
 // shared says whether an event is that of all watches, and not the watch's own.

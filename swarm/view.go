@@ -213,29 +213,7 @@ func (v *View) same(old, now *entry) bool {
 // publish gives each event its resourceVersion, above those of the index before and not above those of the last, and
 // tells watchers in that order.
 func (v *View) publish(events []event, before, last uint64) {
-	switch {
-	case v.private:
-		v.numberOwn(events)
-	case last > before:
-		v.number(events, before, last)
-		v.rev = lastRevision(last)
-		if n := len(events); n > 0 && events[n-1].now.rev > lastRevision(last-1) {
-			v.rev = events[n-1].now.rev // no more will come of that index
-		}
-	}
-	for i := range events {
-		events[i].at = v.recordTime()
-	}
-	for _, ev := range events {
-		if ev.now.object != nil {
-			if ev.kind == watch.Deleted {
-				ev.now.object = copyOf(ev.now.object)
-			}
-			if err := v.versioner.UpdateObject(ev.now.object, ev.now.rev); err != nil {
-				klog.ErrorS(err, "resourceVersion cannot be set", "kind", v.lens.Kind())
-			}
-		}
-	}
+	v.stamp(events, before, last)
 	// A name can go from one group to another in one batch: first all that goes.
 	for _, ev := range events {
 		if ev.kind == watch.Deleted && v.entries[ev.now.key] == ev.old {
@@ -251,6 +229,33 @@ func (v *View) publish(events []event, before, last uint64) {
 	for w := range v.watchers {
 		for i := range events {
 			w.push(&events[i])
+		}
+	}
+}
+
+// stamp puts events in order, and their resourceVersions and times into them and the view.
+func (v *View) stamp(events []event, before, last uint64) {
+	switch {
+	case v.private:
+		v.numberOwn(events)
+	case last > before:
+		v.number(events, before, last)
+		v.rev = lastRevision(last)
+		if n := len(events); n > 0 && events[n-1].now.rev > lastRevision(last-1) {
+			v.rev = events[n-1].now.rev // no more will come of that index
+		}
+	}
+	for i := range events {
+		ev := &events[i]
+		ev.at = v.recordTime()
+		if ev.now.object == nil {
+			continue
+		}
+		if ev.kind == watch.Deleted {
+			ev.now.object = copyOf(ev.now.object)
+		}
+		if err := v.versioner.UpdateObject(ev.now.object, ev.now.rev); err != nil {
+			klog.ErrorS(err, "resourceVersion cannot be set", "kind", v.lens.Kind())
 		}
 	}
 }
