@@ -179,10 +179,10 @@ func (b *backlog) rest(busy bool) time.Duration {
 	return min(max(cost, backlogPause), backlogRest)
 }
 
-// shared says whether an event is that of all watches, and not the watch's own.
+// shared says whether an event is that of all watches, or next to nothing, and not an object of the watch's own.
 func shared(ev watch.Event) bool {
 	_, ok := ev.Object.(runtime.CacheableObject)
-	return ok
+	return ok || ev.Type == watch.Bookmark
 }
 
 // full says whether no more may wait: then the watch cache is to see that this watch is late.

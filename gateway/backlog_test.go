@@ -107,22 +107,30 @@ func TestBacklogOfTheLate(t *testing.T) {
 			s.tell(watch.Modified, name, next())
 		}
 	}
+	s.from.Action(watch.Bookmark, somePod("", version)) // is no reason to take no more
+	for i := range 2 * backlogOwn {
+		s.tell(watch.Modified, fmt.Sprint("other", i), next())
+	}
 	s.tell(watch.Deleted, "gone", next())
 	s.tell(watch.Deleted, "ends", next())
 	s.tell(watch.Added, "ends", next())
 	s.from.Stop()
 	all := heard(t, to, "")
-	if len(all) > 2*backlogReady+10 {
+	if len(all) > 2*backlogReady+2*backlogOwn+10 {
 		t.Errorf("%d events were kept", len(all))
 	}
 	at := slices.Index(all, fmt.Sprintf("ADDED gone@%d", 2*backlogReady+2))
 	if at < 0 {
 		t.Fatalf("told of %q", all)
 	}
-	want := []string{
-		fmt.Sprintf("ADDED new@%d", version-5), fmt.Sprintf("MODIFIED old@%d", version-4),
-		fmt.Sprintf("DELETED gone@%d", version-2), fmt.Sprintf("DELETED ends@%d", version-1), fmt.Sprintf("ADDED ends@%d", version),
+	mark := version - 3 - 2*backlogOwn
+	want := []string{fmt.Sprintf("ADDED new@%d", mark-2), fmt.Sprintf("MODIFIED old@%d", mark-1), fmt.Sprintf("BOOKMARK @%d", mark)}
+	for i := range 2 * backlogOwn {
+		want = append(want, fmt.Sprintf("MODIFIED other%d@%d", i, mark+1+i))
 	}
+	want = append(want,
+		fmt.Sprintf("DELETED gone@%d", version-2), fmt.Sprintf("DELETED ends@%d", version-1), fmt.Sprintf("ADDED ends@%d", version),
+	)
 	if got := all[at+1:]; !slices.Equal(got, want) {
 		t.Errorf("told of %q, not %q", got, want)
 	}
