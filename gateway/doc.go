@@ -6,5 +6,6 @@
 // table of what is served; discovery, docs/support.md and the tests' list of kinds derive from it.
 //
 // Answers are written by Kubernetes' codecs, lists and Tables of many objects from what was encoded for the last
-// such list (encode_list.go, encode_table.go), which encodings.go keeps for a while.
+// such list (encode_list.go, encode_table.go), which encodings.go keeps for a while. Watches are the watch cache's,
+// each with a backlog for when it is late (backlog.go).
 package gateway
