@@ -4,7 +4,6 @@ import (
 	linked "container/list"
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,16 +16,11 @@ import (
 // The watch cache has room for some twenty events a watch, and ends the watch of who is further behind. A Swarm that
 // starts a thousand tasks at once puts everyone behind; all of them begin anew, and are served less by that. So
 // each watch has a backlog: who is late finds there what happened meanwhile, of each object the last state only. What
-// comes fast is handed on in bursts, for a write to the network costs more than what is written; and the more is
-// handed on to the more watches, the longer they rest after it.
+// comes fast is handed on in bursts, for a write to the network costs more than what is written.
 
 const (
-	// backlogPause is at least from one burst to the next. What comes after a longer silence is handed on at once.
+	// backlogPause is from one burst to the next. What comes after a longer silence is handed on at once.
 	backlogPause = 4 * time.Millisecond
-	// backlogCost is the rest for each event of a burst and each watch that is as busy: an event costs half of it.
-	backlogCost = 30 * time.Microsecond
-	// backlogRest is the longest.
-	backlogRest = 400 * time.Millisecond
 	// backlogReady are the events that may be handed on before the client takes one.
 	backlogReady = 64
 	// backlogMost is how many late events wait. They are shared by all watches, as are their encodings.
@@ -36,21 +30,15 @@ const (
 )
 
 // patient is a watch cache whose watches have backlogs.
-type patient struct {
-	storage.Interface
-	busy atomic.Int32 // watches between bursts
-}
+type patient struct{ storage.Interface }
 
 // Watch implements storage.Interface.
-func (p *patient) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
+func (p patient) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
 	from, err := p.Interface.Watch(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
-	b := &backlog{
-		from: from, out: make(chan watch.Event, backlogReady), stopped: make(chan struct{}),
-		busy: &p.busy, latest: map[types.UID]*linked.Element{},
-	}
+	b := &backlog{from: from, out: make(chan watch.Event, backlogReady), stopped: make(chan struct{}), latest: map[types.UID]*linked.Element{}}
 	go b.run()
 	return b, nil
 }
@@ -62,10 +50,7 @@ type backlog struct {
 	once    sync.Once
 	stopped chan struct{}
 
-	busy    *atomic.Int32 // of all watches
-	resting bool          // this one is among them
-	burst   int           // events handed on since it last rested
-	waiting linked.List   // of watch.Event
+	waiting linked.List // of watch.Event
 	latest  map[types.UID]*linked.Element
 }
 
@@ -85,7 +70,6 @@ func (b *backlog) Stop() {
 // run takes what is there, hands it on when it is time to, and waits for more.
 func (b *backlog) run() {
 	defer close(b.out)
-	defer b.rest(false)
 	pause := time.NewTimer(0) // until more is handed on
 	defer pause.Stop()
 	open := false
@@ -93,7 +77,7 @@ func (b *backlog) run() {
 		in = b.take(in)
 		if open && b.give() {
 			open = false
-			pause.Reset(b.rest(true))
+			pause.Reset(backlogPause)
 		}
 		if in == nil && b.waiting.Len() == 0 {
 			return
@@ -114,12 +98,9 @@ func (b *backlog) run() {
 				b.add(ev)
 			}
 		case giving <- next:
-			b.handed(b.waiting.Front())
+			b.drop(b.waiting.Front())
 		case <-pause.C:
 			open = true
-			if b.waiting.Len() == 0 {
-				b.rest(false)
-			}
 		case <-b.stopped:
 			return
 		}
@@ -148,35 +129,13 @@ func (b *backlog) give() (burst bool) {
 		ev := e.Value.(watch.Event)
 		select {
 		case b.out <- ev:
-			b.handed(e)
+			b.drop(e)
 			burst = shared(ev)
 		default:
 			return false
 		}
 	}
 	return burst
-}
-
-// handed takes out what was handed on.
-func (b *backlog) handed(e *linked.Element) {
-	if shared(e.Value.(watch.Event)) {
-		b.burst++
-	}
-	b.drop(e)
-}
-
-// rest has the watch count as busy or not. It returns how long to rest after the burst that was.
-func (b *backlog) rest(busy bool) time.Duration {
-	switch {
-	case busy && !b.resting:
-		b.busy.Add(1)
-	case !busy && b.resting:
-		b.busy.Add(-1)
-	}
-	b.resting = busy
-	cost := time.Duration(b.burst) * time.Duration(b.busy.Load()) * backlogCost
-	b.burst = 0
-	return min(max(cost, backlogPause), backlogRest)
 }
 
 // shared says whether an event is that of all watches, or next to nothing, and not an object of the watch's own.

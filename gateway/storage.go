@@ -101,7 +101,7 @@ func (b *builder) decorate(
 	}
 	delegator := cacher.NewCacheDelegator(c, store)
 	var once sync.Once
-	return &patient{Interface: delegator}, func() { once.Do(func() { delegator.Stop(); c.Stop() }) }, nil
+	return patient{delegator}, func() { once.Do(func() { delegator.Stop(); c.Stop() }) }, nil
 }
 
 // compact leaves empty fields out, which a selector cannot tell from those that are not there: a watch cache keeps a
