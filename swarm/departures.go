@@ -65,11 +65,7 @@ func (e *Engine) departuresSince(ctx context.Context, from uint64, mark string) 
 				return found, nil
 			}
 			t := ev.Object.GetTask()
-			index := t.Meta.Version.Index + 1 // at least; that of the removal where it is told
-			if message.Version != nil {
-				index = max(index, message.Version.Index)
-			}
-			found[t.ServiceID] = max(found[t.ServiceID], index)
+			found[t.ServiceID] = max(found[t.ServiceID], t.Meta.Version.Index+1, indexBefore(message))
 		}
 	}
 }

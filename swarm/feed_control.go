@@ -72,13 +72,10 @@ type commits struct {
 	last uint64 // the index of the last one
 }
 
-// changes of a transaction, whose version is often missing: then it is what its objects have now, and where all of
-// them are gone, the one after the last.
+// changes of a transaction. What it changed has the raft index from before it for its version; what it removed has
+// none. The message's own version is often missing, and is the index after it.
 func (s *commits) changes(message *swarmapi.WatchMessage) []change {
 	var index uint64
-	if message.Version != nil {
-		index = message.Version.Index
-	}
 	changes := make([]change, 0, len(message.Events))
 	for _, ev := range message.Events {
 		c, version, err := changeOf(ev.Object)
@@ -94,8 +91,8 @@ func (s *commits) changes(message *swarmapi.WatchMessage) []change {
 		}
 		changes = append(changes, c)
 	}
-	if index == 0 && s.last > 0 {
-		index = s.last + 1
+	if index == 0 {
+		index = s.ofRemovals(message)
 	}
 	s.last = max(s.last, index)
 	for i := range changes {
@@ -104,6 +101,25 @@ func (s *commits) changes(message *swarmapi.WatchMessage) []change {
 		}
 	}
 	return changes
+}
+
+// ofRemovals is the index that a transaction of nothing but removals has, 0 where that cannot be told: at least the
+// one after the last.
+func (s *commits) ofRemovals(message *swarmapi.WatchMessage) uint64 {
+	index := indexBefore(message)
+	if s.last > 0 {
+		index = max(index, s.last+1)
+	}
+	return index
+}
+
+// indexBefore is the raft index from before a transaction, which is the version of what it changes; 0 where the
+// message does not tell.
+func indexBefore(message *swarmapi.WatchMessage) uint64 {
+	if message.Version == nil || message.Version.Index == 0 {
+		return 0
+	}
+	return message.Version.Index - 1
 }
 
 // changeOf converts an object with Docker's own code, so that it is what the Engine API would show, and tells its

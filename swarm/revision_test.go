@@ -124,10 +124,11 @@ func TestCommits(t *testing.T) {
 		want    uint64 // of the last change
 	}{
 		{"before anything is known", message(0, aTaskMessage(remove, "z", 5)), 0},
-		{"with a version", message(40, aTaskMessage(remove, "a", 30)), 40},
-		{"with something else that changed", message(0, aTaskMessage(update, "b", 44), aTaskMessage(remove, "c", 20)), 44},
+		{"with a version, which is the next one's", message(40, aTaskMessage(remove, "a", 30)), 39},
+		{"with something else that changed", message(45, aTaskMessage(update, "b", 44), aTaskMessage(remove, "c", 20)), 44},
 		{"by themselves", message(0, aTaskMessage(remove, "d", 20), aTaskMessage(remove, "e", 20)), 45},
-		{"once more", message(0, aTaskMessage(remove, "f", 44)), 46},
+		{"once more", message(47, aTaskMessage(remove, "f", 44)), 46},
+		{"after what nobody hears of", message(60, aTaskMessage(remove, "g", 44)), 59},
 	} {
 		changes := pushed.changes(c.message)
 		last := changes[len(changes)-1]
