@@ -11,15 +11,19 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"skep/gateway/bench"
 )
 
 // proxy stands before a Docker Engine's socket and counts what is asked.
 type proxy struct {
 	Socket string
+	engine string
 	server *http.Server
 
 	mu    sync.Mutex
 	asked map[string]int // "GET /tasks"
+	reads []string       // the paths of what only reads, with their queries
 }
 
 func startProxy(socket, engine string) (*proxy, error) {
@@ -35,7 +39,7 @@ func startProxy(socket, engine string) (*proxy, error) {
 		Transport:     &http.Transport{DialContext: dial, DisableCompression: true},
 		FlushInterval: -1, // events are to pass at once
 	}
-	p := &proxy{Socket: socket, asked: map[string]int{}}
+	p := &proxy{Socket: socket, engine: engine, asked: map[string]int{}}
 	p.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.count(r)
 		forward.ServeHTTP(w, r)
@@ -53,6 +57,9 @@ func (p *proxy) count(r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked[r.Method+" "+path]++
+	if r.Method == http.MethodGet {
+		p.reads = append(p.reads, r.URL.RequestURI())
+	}
 }
 
 // reset begins to count anew.
@@ -60,6 +67,22 @@ func (p *proxy) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.asked)
+	p.reads = nil
+}
+
+// repeat asks the Engine once more for all that was read.
+func (p *proxy) repeat(ctx context.Context) error {
+	p.mu.Lock()
+	reads := slices.Clone(p.reads)
+	p.mu.Unlock()
+	client := bench.NewEngineClient(p.engine)
+	defer client.Close()
+	for _, path := range reads {
+		if _, err := client.Do(ctx, bench.Request{Method: http.MethodGet, Path: path}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // counts are the number of requests, of those that read tasks or whole collections, and a description of all.

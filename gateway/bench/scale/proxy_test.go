@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"skep/gateway/bench"
@@ -16,7 +17,11 @@ func TestProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.String()) })}
+	var asked atomic.Int32
+	engine := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = io.WriteString(w, r.URL.String())
+	})}
 	go func() { _ = engine.Serve(listener) }()
 	defer func() { _ = engine.Close() }()
 	p, err := startProxy(filepath.Join(dir, "proxy"), filepath.Join(dir, "engine"))
@@ -33,5 +38,8 @@ func TestProxy(t *testing.T) {
 	}
 	if all, polls, what := p.counts(); all != 4 || polls != 2 || what != "1 GET /_ping, 1 GET /services/abc, 2 GET /tasks" {
 		t.Errorf("got %d, %d, %q", all, polls, what)
+	}
+	if err := p.repeat(t.Context()); err != nil || asked.Load() != 8 {
+		t.Errorf("asked once more, the engine has had %d requests, %v", asked.Load(), err)
 	}
 }
