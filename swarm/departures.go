@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"fmt"
+	"time"
 
 	swarmapi "github.com/moby/swarmkit/v2/api"
 	"google.golang.org/grpc"
@@ -15,6 +16,9 @@ import (
 // it finds, the Deployment would be older than others have shown it. So it asks SwarmKit which tasks went before it
 // came, as far back as the raft log reaches.
 
+// departuresTimeout is how long a start waits for it: it can do without.
+const departuresTimeout = 5 * time.Second
+
 // logged is how many transactions a manager keeps at most: SwarmKit's default for raft snapshots.
 const logged = 10_000
 
@@ -26,6 +30,8 @@ func (e *Engine) departures(ctx context.Context) (map[string]uint64, error) {
 		return nil, err
 	}
 	defer e.unmark(ctx, id)
+	ctx, cancel := context.WithTimeout(ctx, departuresTimeout)
+	defer cancel()
 	mark, _, err := e.ConfigInspectWithRaw(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("read the Swarm's version: %w", err)

@@ -52,15 +52,19 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 			}
 		}
 	}()
-	departed, err := e.departures(ctx)
-	if err != nil {
-		klog.V(2).InfoS("Which tasks were removed before is not known", "err", err)
-	}
+	departed := make(chan map[string]uint64, 1)
+	go func() {
+		found, err := e.departures(ctx)
+		if err != nil {
+			klog.V(2).InfoS("Which tasks were removed before is not known", "err", err)
+		}
+		departed <- found
+	}()
 	all, err := e.readAll(ctx)
 	if err != nil {
 		return fmt.Errorf("read the Swarm: %w", err)
 	}
-	m.learn(departed, all)
+	m.learn(<-departed, all)
 	m.replace(all)
 	m.takeIn(ctx, changes)
 	cancel()
