@@ -111,12 +111,17 @@ func (e *Engine) readNetworks(ctx context.Context) ([]change, error) {
 	var networks []change
 	for _, n := range list {
 		if n.Scope == "swarm" || n.Name == "host" {
-			networks = append(networks, change{kind: kindNetwork, id: n.ID, object: Network{
-				ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress,
-			}})
+			networks = append(networks, networkChange(n))
 		}
 	}
 	return networks, nil
+}
+
+// networkChange is a network as the mirror keeps it.
+func networkChange(n network.Inspect) change {
+	return change{kind: kindNetwork, id: n.ID, object: Network{
+		ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress,
+	}}
 }
 
 // slimTask is a copy without what nothing reads: each attachment repeats the whole network. A copy, since the

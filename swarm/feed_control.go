@@ -147,10 +147,7 @@ func changeOf(object *swarmapi.Object) (c change, index uint64, err error) {
 		s.Spec.Data = nil
 		return change{kind: translate.GroupSecret, id: s.ID, object: &s}, s.Version.Index, nil
 	case *swarmapi.Object_Network:
-		n := convert.BasicNetworkFromGRPC(*o.Network)
-		return change{kind: kindNetwork, id: n.ID, object: Network{
-			ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress,
-		}}, o.Network.Meta.Version.Index, nil
+		return networkChange(convert.BasicNetworkFromGRPC(*o.Network)), o.Network.Meta.Version.Index, nil
 	}
 	return change{}, 0, errors.New("unknown kind of object")
 }

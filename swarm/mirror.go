@@ -234,7 +234,7 @@ func (m *Mirror) refresh(before uint64, touched dirty) {
 	}
 	for i, v := range m.views {
 		v.publish(pending[i], before, m.rev)
-		if !v.private || len(pending[i]) > 0 {
+		if !v.private && m.rev > before || len(pending[i]) > 0 {
 			v.progress()
 		}
 	}

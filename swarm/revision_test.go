@@ -3,12 +3,17 @@ package swarm
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	swarmapi "github.com/moby/swarmkit/v2/api"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
+
+	"skep/translate"
 )
 
 // A watch that is cut off anywhere within a transaction and resumes from what it saw last hears of all the rest.
@@ -135,5 +140,46 @@ func TestCommits(t *testing.T) {
 		if last.object != nil || last.index != c.want {
 			t.Errorf("removed %s: the index is %d, not %d", c.what, last.index, c.want)
 		}
+	}
+}
+
+// How far a view is only rises, whatever is told in between: a watch cache takes the last bookmark's word for it.
+func TestBookmarksRise(t *testing.T) {
+	b := newBench(t)
+	b.m.AddView(translate.Events{}, asIs{})
+	w, err := b.store.Watch(t.Context(), "/pods", storage.ListOptions{Recursive: true, ResourceVersion: "1", ProgressNotify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	heard := func(kind watch.EventType) uint64 {
+		t.Helper()
+		ev := <-w.ResultChan()
+		o, err := meta.Accessor(ev.Object)
+		if err != nil || ev.Type != kind {
+			t.Fatalf("told of %v, not of %s", ev, kind)
+		}
+		version, err := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return version
+	}
+	b.m.apply([]change{b.pod("a", 10, "a", "1")})
+	heard(watch.Added)
+	heard(watch.Bookmark)
+	if err := b.store.RequestWatchProgress(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := heard(watch.Bookmark)
+	e := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "e"}}
+	b.m.putEvent(translate.Step{Group: translate.GroupEvent, ID: translate.EventID(e), Event: e})
+	b.m.apply([]change{b.pod("a", 10, "a", "1")}) // late
+	if now := b.view.Revision(); now < last {
+		t.Errorf("the view is at %d after it was at %d", now, last)
+	}
+	b.m.apply([]change{b.pod("a", 11, "a", "2")})
+	if now := heard(watch.Modified); now <= last {
+		t.Errorf("a change at %d after the view was at %d", now, last)
 	}
 }

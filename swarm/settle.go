@@ -82,8 +82,8 @@ func (e *Engine) read(ctx context.Context, kind translate.GroupKind, id string) 
 		var list []network.Inspect
 		list, err = e.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("id", id))})
 		for _, n := range list {
-			if n.Scope == "swarm" {
-				c.object = Network{ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created, Ingress: n.Ingress}
+			if n.Scope == "swarm" && n.ID == id { // the filter takes what begins so, too
+				c = networkChange(n)
 			}
 		}
 	default:

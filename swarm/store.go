@@ -76,10 +76,11 @@ func (s *Store) ReadinessCheck() error {
 
 // RequestWatchProgress implements storage.Interface: every watch is told how far the mirror is.
 func (s *Store) RequestWatchProgress(context.Context) error {
-	s.view.m.mu.RLock()
-	defer s.view.m.mu.RUnlock()
+	s.view.m.mu.Lock()
+	defer s.view.m.mu.Unlock()
+	s.view.rev = s.view.reach() // what is told once is not taken back
 	for w := range s.view.watchers {
-		w.enqueue(queued{bookmark: s.view.reach()})
+		w.enqueue(queued{bookmark: s.view.rev})
 	}
 	return nil
 }
