@@ -78,11 +78,15 @@ func durationOf(d *gogotypes.Duration, otherwise time.Duration) time.Duration {
 	return got
 }
 
-// healthyAfter is when a container's first health check succeeds: at its first interval. Until then a task is starting.
+// healthyAfter is when a container's first health check succeeds: at its first interval, which is another while it starts.
+// Until then a task is starting.
 func healthyAfter(t *api.Task) time.Duration {
 	c := t.Spec.GetContainer()
 	if c == nil || c.Healthcheck == nil || len(c.Healthcheck.Test) == 0 || c.Healthcheck.Test[0] == "NONE" {
 		return 0
+	}
+	if first := durationOf(c.Healthcheck.StartInterval, 0); first > 0 && durationOf(c.Healthcheck.StartPeriod, 0) > 0 {
+		return first
 	}
 	return durationOf(c.Healthcheck.Interval, defaultInterval)
 }

@@ -4,20 +4,27 @@
 // Called as "nginx" (a symbolic link in the image) it is nginx's stand-in: the welcome page on port 80.
 // Called by its own name it does what its flags say, any number of them at once:
 //
-//	skep-test --port 80 --port 3000 --tick 1s --ignore-term --exit-after 5s --exit-code 3
+//	skep-test --port 80 --port 3000 --tcp 7000 --udp 7000 --tick 1s --ignore-term --exit-after 5s --exit-code 3
 //
-// It ends on SIGTERM, SIGINT and SIGQUIT with code 0, unless told to ignore them.
+// It ends on SIGTERM, SIGINT and SIGQUIT with code 0, unless told to ignore them: at once, or with --linger in the
+// way of a server that gives its clients time to hear of it. What it answers over HTTP is in http.go.
+//
+// Called with one of these words first, it is a client (commands.go, load.go); each lists its flags with --help:
+//
+//	skep-test probe URL | resolve NAME... | tcp ADDRESS TEXT | udp ADDRESS TEXT | ws URL TEXT | load --url URL
+//
+// Called with "dns" it is the name server of the rig's nodes (dns.go).
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
-	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -27,16 +34,31 @@ const welcome = `<!DOCTYPE html>
 <body><h1>Welcome to nginx!</h1><p>A stand-in of skep's tests, at your service.</p></body></html>
 `
 
+// finish is how long requests have to be answered once nothing new is accepted.
+const finish = 30 * time.Second
+
 // behaviour is what the program was asked to do.
 type behaviour struct {
-	ports      portList
-	page       string        // what / answers; empty: host name and environment
-	tick       time.Duration // a numbered line to stdout this often; 0: never
-	lines      int           // stop ticking after so many lines; 0: go on
-	stderr     bool          // every second line goes to stderr
-	ignoreTerm bool
-	exitAfter  time.Duration // 0: never
-	exitCode   int
+	ports, tcp, udp portList
+	page            string        // what every path answers; empty: the routes of http.go
+	tick            time.Duration // a numbered line to stdout this often; 0: never
+	lines           int           // stop ticking after so many lines; 0: go on
+	stderr          bool          // every second line goes to stderr
+	ignoreTerm      bool
+	exitAfter       time.Duration // 0: never
+	exitCode        int
+	linger          time.Duration // 0: end at once, whatever is under way
+	readyFile       string        // ready while this file exists; empty: always
+	readyAfter      time.Duration
+
+	started time.Time
+	ending  atomic.Bool
+}
+
+// server is one port that is served. After shutdown, serve returns nil.
+type server interface {
+	serve() error
+	shutdown(ctx context.Context) error
 }
 
 type portList []int
@@ -53,7 +75,12 @@ func (p *portList) Set(s string) error {
 }
 
 func main() {
-	b := behaviour{}
+	if len(os.Args) > 1 {
+		if command, known := commands[os.Args[1]]; known {
+			os.Exit(command(os.Args[2:]))
+		}
+	}
+	b := behaviour{started: time.Now()}
 	if filepath.Base(os.Args[0]) == "nginx" {
 		b.ports, b.page = portList{80}, welcome
 		fmt.Println("nginx stand-in: start")
@@ -65,12 +92,17 @@ func main() {
 
 func (b *behaviour) parse() {
 	flag.Var(&b.ports, "port", "answer HTTP on this port (may be repeated)")
+	flag.Var(&b.tcp, "tcp", "answer each line on this TCP port with the host name and that line (may be repeated)")
+	flag.Var(&b.udp, "udp", "the same for each datagram on this UDP port (may be repeated)")
 	flag.DurationVar(&b.tick, "tick", 0, "print a numbered line this often")
 	flag.IntVar(&b.lines, "lines", 0, "print only so many lines")
 	flag.BoolVar(&b.stderr, "stderr", false, "print every second line to stderr")
 	flag.BoolVar(&b.ignoreTerm, "ignore-term", false, "do not end on SIGTERM")
 	flag.DurationVar(&b.exitAfter, "exit-after", 0, "end by itself after this time")
 	flag.IntVar(&b.exitCode, "exit-code", 0, "exit code when it ends by itself")
+	flag.DurationVar(&b.linger, "linger", 0, "after a signal serve on for this time, then accept nothing, finish requests and end")
+	flag.StringVar(&b.readyFile, "ready-file", "", "/readyz fails while this file is not there")
+	flag.DurationVar(&b.readyAfter, "ready-after", 0, "/readyz fails for so long after the start")
 	flag.Parse()
 }
 
@@ -78,9 +110,14 @@ func (b *behaviour) parse() {
 func (b *behaviour) run() int {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	failed := make(chan error, len(b.ports))
-	for _, port := range b.ports {
-		go func() { failed <- b.serve(port) }()
+	servers := b.servers()
+	failed := make(chan error, len(servers))
+	for _, s := range servers {
+		go func() {
+			if err := s.serve(); err != nil {
+				failed <- err
+			}
+		}()
 	}
 	if b.tick > 0 || b.lines > 0 {
 		go b.print()
@@ -94,6 +131,7 @@ func (b *behaviour) run() int {
 		case s := <-stop:
 			fmt.Println("signal:", s)
 			if !b.ignoreTerm {
+				b.end(servers, stop)
 				return 0
 			}
 		case err := <-failed:
@@ -105,20 +143,39 @@ func (b *behaviour) run() int {
 	}
 }
 
-func (b *behaviour) serve(port int) error {
-	srv := &http.Server{
-		Addr:              fmt.Sprintf(":%d", port),
-		ReadHeaderTimeout: 10 * time.Second,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			if b.page != "" {
-				fmt.Fprint(w, b.page)
-				return
-			}
-			host, _ := os.Hostname() // an empty name says enough
-			fmt.Fprintf(w, "hostname=%s\nport=%d\n%s\n", host, port, strings.Join(os.Environ(), "\n"))
-		}),
+func (b *behaviour) servers() []server {
+	var all []server
+	for _, port := range b.ports {
+		all = append(all, b.http(port))
 	}
-	return srv.ListenAndServe()
+	for _, port := range b.tcp {
+		all = append(all, &tcpEcho{addr: fmt.Sprintf(":%d", port)})
+	}
+	for _, port := range b.udp {
+		all = append(all, &udpEcho{addr: fmt.Sprintf(":%d", port)})
+	}
+	return all
+}
+
+// end lets clients go elsewhere before it shuts the servers down, if told to linger. A second signal makes it short.
+func (b *behaviour) end(servers []server, stop <-chan os.Signal) {
+	if b.linger == 0 {
+		return
+	}
+	b.ending.Store(true)
+	select {
+	case <-time.After(b.linger):
+	case <-stop:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), finish)
+	defer cancel()
+	for _, s := range servers {
+		if err := s.shutdown(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "shut down:", err)
+		}
+	}
+	fmt.Println("served to the end")
 }
 
 func (b *behaviour) print() {
