@@ -18,6 +18,7 @@ import (
 
 	"skep/gateway"
 	"skep/swarm"
+	"skep/translate"
 )
 
 // release is set by the build; without it the module's own version is told.
@@ -49,7 +50,7 @@ func dataDir() string {
 }
 
 func serve() *cobra.Command {
-	o := gateway.Options{GracePeriod: 5 * time.Second}
+	o := gateway.Options{GracePeriod: 5 * time.Second, Networking: translate.DefaultNetworking}
 	var format string
 	var nodes int
 	c := &cobra.Command{
@@ -67,6 +68,9 @@ func serve() *cobra.Command {
 				}
 				defer simulation.Stop()
 				o.Swarm = simulation.Options
+				if o.ServiceMode == gateway.ServiceModeAuto {
+					o.ServiceMode = gateway.ServiceModeVIP // a simulated kernel has all
+				}
 				klog.InfoS("Containers are simulated: nothing runs, and what is stored ends with this program", "nodes", nodes, "dockerHost", o.Swarm.Host)
 			}
 			return gateway.Serve(c.Context(), o)
@@ -80,6 +84,14 @@ func serve() *cobra.Command {
 	f.StringVar(&o.DataDir, "data-dir", dataDir(), "directory of the credentials: CA, serving certificate, tokens, sealing key")
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file to write an administrator's context into")
 	f.StringVar(&o.Context, "context", "skep", "name of that context")
+	f.StringVar(&o.Networking.Network, "network", o.Networking.Network, "overlay network that all workloads join; made when it is missing")
+	f.StringVar(&o.Networking.CIDR, "network-cidr", o.Networking.CIDR, "addresses of that network: of Pods and Services")
+	f.StringVar(&o.Networking.Domain, "cluster-domain", o.Networking.Domain, "DNS domain of the cluster")
+	f.StringVar((*string)(&o.ServiceMode), "service-mode", string(gateway.ServiceModeAuto), "vip: Services have virtual IPs and the routing mesh; dnsrr: for kernels without IPVS, "+
+		"names answer with the addresses of tasks and ports are those of the nodes; auto: looked for")
+	f.StringVar(&o.Networking.ProxyImage, "proxy-image", o.Networking.ProxyImage, "image of the proxies that carry Services and Ingresses: nginx with its stream module")
+	f.Uint32Var(&o.Networking.HTTPPort, "ingress-http-port", o.Networking.HTTPPort, "port of the nodes for HTTP to Ingresses; 0 for none")
+	f.Uint32Var(&o.Networking.HTTPSPort, "ingress-https-port", o.Networking.HTTPSPort, "port of the nodes for HTTPS to Ingresses; 0 for none")
 	f.StringVar(&format, "log-format", "text", "text or json")
 	f.IntVar(&nodes, "simulate", 0, "serve a Swarm of that many simulated nodes, which ends with skep; no Docker is needed")
 	f.Lookup("simulate").NoOptDefVal = "3"

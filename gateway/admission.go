@@ -7,15 +7,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/initializer"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
 	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubernetes/plugin/pkg/admission/network/defaultingressclass"
 
 	"skep/translate"
 )
 
-// admissionChain is kube-apiserver's NamespaceLifecycle, then what Swarm can and cannot do.
+// admissionChain is kube-apiserver's NamespaceLifecycle and DefaultIngressClass, then what Swarm can and cannot do.
 func admissionChain(client kubernetes.Interface, factory informers.SharedInformerFactory) (admission.Interface, error) {
 	namespaces, err := lifecycle.NewLifecycle(sets.New("default", "kube-system", "kube-public", "kube-node-lease"))
 	if err != nil {
@@ -26,7 +28,22 @@ func admissionChain(client kubernetes.Interface, factory informers.SharedInforme
 	if err := namespaces.ValidateInitialization(); err != nil {
 		return nil, err
 	}
-	return admission.NewChainHandler(namespaces, fates{admission.NewHandler(admission.Create, admission.Update)}), nil
+	classes, err := defaultClasses(factory)
+	if err != nil {
+		return nil, err
+	}
+	return admission.NewChainHandler(namespaces, classes, fates{admission.NewHandler(admission.Create, admission.Update)}), nil
+}
+
+// defaultClasses is kube-apiserver's DefaultIngressClass.
+func defaultClasses(factory informers.SharedInformerFactory) (admission.Interface, error) {
+	plugins := admission.NewPlugins()
+	defaultingressclass.Register(plugins)
+	config, err := admission.ReadAdmissionConfiguration(nil, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	return plugins.NewFromPlugins([]string{defaultingressclass.PluginName}, config, initializer.New(nil, nil, factory, nil, nil, nil, nil, nil), nil)
 }
 
 // fates tells a client what becomes of the fields that it sent: a refused one is a 422 that names it, an

@@ -18,6 +18,7 @@ import (
 	"k8s.io/kubernetes/pkg/controller/namespace/deletion"
 
 	"skep/swarm"
+	"skep/translate"
 )
 
 // namespaceController empties namespaces that are to be deleted. What Docker made in the stack goes by
@@ -52,8 +53,16 @@ func startControllers(ctx context.Context, client kubernetes.Interface, config *
 	go func() { <-ctx.Done(); c.queue.ShutDown() }()
 	go c.run(ctx)
 	go b.mirror.KeepHouse(ctx, b.engine)
+	told := newReports(ctx, client)
+	go b.mirror.KeepRoutes(ctx, b.engine, told.tell)
+	go b.mirror.KeepIngresses(ctx, b.engine, func(problems []translate.Problem) { told.tell(translate.IngressProxy, problems) })
+	go b.mirror.KeepPolicies(ctx, b.engine)
+	go makeClasses(ctx, client)
 	return nil
 }
+
+// fewTries are no reason to be loud.
+const fewTries = 4
 
 func (c *namespaceController) enqueue(object any) {
 	if a, err := meta.Accessor(object); err == nil && a.GetDeletionTimestamp() != nil {
@@ -74,6 +83,9 @@ func (c *namespaceController) run(ctx context.Context) {
 			c.queue.Forget(name)
 		case errors.As(err, &remaining), errors.Is(err, swarm.ErrRemaining):
 			c.queue.AddAfter(name, time.Second)
+		case c.queue.NumRequeues(name) < fewTries: // what follows from something else goes with it
+			klog.V(2).InfoS("A namespace is not empty yet", "namespace", name, "err", err)
+			c.queue.AddRateLimited(name)
 		default:
 			klog.ErrorS(err, "A namespace cannot be emptied yet", "namespace", name)
 			c.queue.AddRateLimited(name)

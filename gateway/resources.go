@@ -7,12 +7,17 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	// Kinds that nothing else here brings in.
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
+	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
 	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
 	daemonsetstore "k8s.io/kubernetes/pkg/registry/apps/daemonset/storage"
 	deploymentstore "k8s.io/kubernetes/pkg/registry/apps/deployment/storage"
@@ -22,11 +27,16 @@ import (
 	jobstore "k8s.io/kubernetes/pkg/registry/batch/job/storage"
 	leasestore "k8s.io/kubernetes/pkg/registry/coordination/lease/storage"
 	configmapstore "k8s.io/kubernetes/pkg/registry/core/configmap/storage"
+	endpointsstore "k8s.io/kubernetes/pkg/registry/core/endpoint/storage"
 	eventstore "k8s.io/kubernetes/pkg/registry/core/event/storage"
 	namespacestore "k8s.io/kubernetes/pkg/registry/core/namespace/storage"
 	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
 	secretstore "k8s.io/kubernetes/pkg/registry/core/secret/storage"
 	serviceaccountstore "k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage"
+	endpointslicestore "k8s.io/kubernetes/pkg/registry/discovery/endpointslice/storage"
+	ingressstore "k8s.io/kubernetes/pkg/registry/networking/ingress/storage"
+	ingressclassstore "k8s.io/kubernetes/pkg/registry/networking/ingressclass/storage"
+	networkpolicystore "k8s.io/kubernetes/pkg/registry/networking/networkpolicy/storage"
 
 	"skep/translate"
 )
@@ -81,6 +91,27 @@ var Resources = []Resource{
 		s, _, err := jobstore.NewREST(b)
 		return map[string]rest.Storage{"": readOnly{s.Store, nil}}, err
 	}},
+	{corev1.SchemeGroupVersion.WithResource("services"), "document, service", translate.Services{}, services},
+	{corev1.SchemeGroupVersion.WithResource("endpoints"), "derived, document", translate.EndpointsOf{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := endpointsstore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), "derived, document", translate.EndpointSlices{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := endpointslicestore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{networkingv1.SchemeGroupVersion.WithResource("ingresses"), "document", translate.Ingresses{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, status, err := ingressstore.NewREST(b)
+		return map[string]rest.Storage{"": s, "/status": status}, err
+	}},
+	{networkingv1.SchemeGroupVersion.WithResource("ingressclasses"), "document", ingressClasses, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := ingressclassstore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), "document, network", translate.NetworkPolicies{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := networkpolicystore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
 	{coordinationv1.SchemeGroupVersion.WithResource("leases"), "document", leases, func(b *builder) (map[string]rest.Storage, error) {
 		s, err := leasestore.NewREST(b)
 		return map[string]rest.Storage{"": s}, err
@@ -107,6 +138,7 @@ var (
 		Default: func(o translate.Object) { coredefaults.SetObjectDefaults_Secret(o.(*corev1.Secret)) },
 	}
 	serviceAccounts = translate.Documents{Of: "ServiceAccount", New: func() translate.Object { return &corev1.ServiceAccount{} }}
+	ingressClasses  = translate.Documents{Of: "IngressClass", New: func() translate.Object { return &networkingv1.IngressClass{} }}
 	leases          = translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }}
 )
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -26,12 +27,14 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-base/compatibility"
+	"k8s.io/klog/v2"
 	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/kubernetes/pkg/generated/openapi"
 
 	"skep/swarm"
+	"skep/translate"
 )
 
 // KubernetesVersion is the version of the API machinery that skep is built with, and what it answers as.
@@ -45,7 +48,41 @@ type Options struct {
 	Context     string
 	ExtraHosts  []string // more names and addresses for the serving certificate
 	Swarm       swarm.Options
+	Networking  translate.Networking
+	ServiceMode ServiceMode
 	GracePeriod time.Duration // for what is under way when asked to stop
+}
+
+// ServiceMode says how the names of Services answer.
+type ServiceMode string
+
+// The modes of --service-mode.
+const (
+	ServiceModeAuto       ServiceMode = "auto"  // virtual IPs, unless this machine's kernel has none
+	ServiceModeVIP        ServiceMode = "vip"   // virtual IPs and the routing mesh
+	ServiceModeRoundRobin ServiceMode = "dnsrr" // the tasks' addresses, and ports of the nodes
+)
+
+// networking is what the gateway goes by on this Swarm.
+func networking(o Options, engine *swarm.Engine) (translate.Networking, error) {
+	n := o.Networking
+	n.QuickHealth = engine.QuickHealth()
+	if _, err := netip.ParsePrefix(n.CIDR); err != nil {
+		return n, fmt.Errorf("--network-cidr: %w", err)
+	}
+	switch o.ServiceMode {
+	case ServiceModeVIP:
+	case ServiceModeRoundRobin:
+		n.RoundRobin = true
+	case ServiceModeAuto, "":
+		if n.RoundRobin = engine.LacksIPVS(); n.RoundRobin {
+			klog.InfoS("This kernel has no IPVS, so Swarm has neither virtual IPs nor the routing mesh here: names of Services answer with the "+
+				"addresses of their tasks, and ports are published on the nodes that run them. --service-mode vip or dnsrr decides it", "serviceMode", ServiceModeRoundRobin)
+		}
+	default:
+		return n, fmt.Errorf("--service-mode %q: there is auto, vip and dnsrr", o.ServiceMode)
+	}
+	return n, nil
 }
 
 // Serve runs the gateway until the context ends.
@@ -72,6 +109,9 @@ func Serve(ctx context.Context, o Options) error {
 		return err
 	}
 	mirror := swarm.NewMirror(sealer)
+	if mirror.Networking, err = networking(o, engine); err != nil {
+		return err
+	}
 	server, err := newServer(ctx, o, host, port, credentials, engine, mirror)
 	if err != nil {
 		return err

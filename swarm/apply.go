@@ -91,22 +91,25 @@ func (m *Mirror) applyNode(c change, touched dirty) uint64 {
 	}
 	if n == nil {
 		delete(m.nodes, c.id)
+		m.touchPodsOn(c.id, touched)
 		return c.index
 	}
 	m.nodes[c.id] = n
 	m.claim(translate.NodeIdentity(n), claim{id: c.id, created: n.CreatedAt}, touched)
 	if old == nil || old.Status != n.Status || old.Description.Hostname != n.Description.Hostname {
-		for id, tasks := range m.tasks { // Pods show their node's name and address
-			for _, t := range tasks {
-				if t.NodeID == c.id {
-					touched.add(translate.GroupService, id)
-					break
-				}
-			}
-		}
+		m.touchPodsOn(c.id, touched)
 	}
 	m.events.note(observed{oldNode: old, node: n})
 	return n.Version.Index
+}
+
+// touchPodsOn has the Pods of a node looked at again: they show its name and address.
+func (m *Mirror) touchPodsOn(nodeID string, touched dirty) {
+	for id, tasks := range m.tasks {
+		if slices.ContainsFunc(tasks, func(t *swarm.Task) bool { return t.NodeID == nodeID }) {
+			touched.add(translate.GroupService, id)
+		}
+	}
 }
 
 func (m *Mirror) applyConfig(c change, touched dirty) uint64 {
@@ -210,6 +213,11 @@ func (m *Mirror) claim(id translate.Identity, c claim, touched dirty) {
 		return cmp.Compare(a.id, b.id)
 	})
 	m.claims[id] = list
+	if len(list) == 1 {
+		m.outdate(c.id)
+		m.touchID(c.id, touched)
+		return
+	}
 	m.touchClaims(list, touched)
 }
 
@@ -228,6 +236,9 @@ func (m *Mirror) touchClaims(list []claim, touched dirty) {
 	for _, c := range list {
 		m.outdate(c.id)
 		m.touchID(c.id, touched)
+		if m.nodes[c.id] != nil {
+			m.touchPodsOn(c.id, touched)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/warning"
 
 	"skep/translate"
 )
@@ -38,6 +39,9 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	})
 	if err != nil {
 		return s.statusError(key, err)
+	}
+	for _, text := range plan.Warnings {
+		warning.AddWarning(ctx, "", text)
 	}
 	id, err := s.runCreate(ctx, k, plan)
 	if isNameConflict(err) {
@@ -96,7 +100,7 @@ func (s *Store) plan(make func(translate.World) (translate.Plan, error)) (transl
 // already gone), it is what was written.
 func (s *Store) readBack(k translate.Key, id string, written, out runtime.Object) error {
 	e := s.view.find(k)
-	if e == nil || e.err != nil || id != "" && e.group.ID != id && e.group.Kind != translate.GroupNamespace && !e.ownedBy(s, id) {
+	if e == nil || e.err != nil || id != "" && e.group.ID != id && !isGathered(e.group.Kind) && !e.ownedBy(s, id) {
 		if e != nil && e.err != nil {
 			return storage.NewInternalError(e.err)
 		}
@@ -107,6 +111,11 @@ func (s *Store) readBack(k translate.Key, id string, written, out runtime.Object
 		return copyInto(o, out)
 	}
 	return copyInto(e.object.DeepCopyObject(), out)
+}
+
+// isGathered says whether a group is more than one object of the Swarm.
+func isGathered(kind translate.GroupKind) bool {
+	return kind == translate.GroupNamespace || kind == translate.GroupAddress
 }
 
 // ownedBy says whether a write to the Swarm object id was a write to this entry's document.

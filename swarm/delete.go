@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/warning"
 
 	"skep/translate"
 )
@@ -71,6 +72,9 @@ func (s *Store) deleteOnce(
 		return false, nil
 	case err != nil:
 		return true, s.statusError(key, err)
+	}
+	for _, text := range plan.Warnings {
+		warning.AddWarning(ctx, "", text)
 	}
 	if _, err := s.engine.run(ctx, s.view.m, plan); err != nil {
 		if errdefs.IsNotFound(err) {

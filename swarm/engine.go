@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -14,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/tlsconfig"
 )
@@ -61,6 +63,8 @@ type Engine struct {
 	api
 	Info    system.Info
 	control *control // nil when SwarmKit's control socket cannot be used
+	local   bool     // on this machine
+	version string   // of the API, as negotiated
 }
 
 // Options say how to reach the Engine.
@@ -98,7 +102,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("the Docker Engine at %s is a worker of its Swarm: name a manager with --docker-host, or run \"docker node promote %s\" on one",
 			c.DaemonHost(), info.Name)
 	}
-	e := &Engine{api: c, Info: info}
+	e := &Engine{api: c, Info: info, local: strings.HasPrefix(c.DaemonHost(), "unix://"), version: c.ClientVersion()}
 	if e.control, err = openControl(o.ControlSocket, info); err != nil {
 		return nil, err
 	}
@@ -139,3 +143,6 @@ func (e *Engine) Close() {
 
 // Pushed says whether changes are pushed by SwarmKit rather than looked for.
 func (e *Engine) Pushed() bool { return e.control != nil }
+
+// QuickHealth says whether containers can be looked at more often while they start.
+func (e *Engine) QuickHealth() bool { return versions.GreaterThanOrEqualTo(e.version, "1.44") }

@@ -95,6 +95,28 @@ func (m *Mirror) litter(now time.Time) []translate.Step {
 			steps = append(steps, translate.Step{Group: translate.GroupSecret, ID: id})
 		}
 	}
+	return append(steps, m.emptyOverlays(old)...)
+}
+
+// emptyOverlays are those that NetworkPolicies made and no service is on any more.
+func (m *Mirror) emptyOverlays(old func(time.Time) bool) []translate.Step {
+	used := map[string]bool{}
+	for _, s := range m.services {
+		for _, n := range s.Spec.TaskTemplate.Networks {
+			used[n.Target] = true
+		}
+		if s.PreviousSpec != nil {
+			for _, n := range s.PreviousSpec.TaskTemplate.Networks {
+				used[n.Target] = true
+			}
+		}
+	}
+	var steps []translate.Step
+	for id, n := range m.networks {
+		if n.Labels[translate.LabelMaterial] != "" && translate.PolicyNetwork(n.Name) && old(n.Created) && !used[id] && !used[n.Name] {
+			steps = append(steps, translate.Step{Group: kindNetwork, ID: id})
+		}
+	}
 	return steps
 }
 

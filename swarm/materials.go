@@ -13,19 +13,20 @@ import (
 	"skep/translate"
 )
 
-// podCIDR is what the addresses of Pods and Services come from: without it an overlay gets a /24 of the Swarm's
-// address pool, and the 255th task waits for ever.
-const podCIDR = "10.244.0.0/16"
-
-// ensureNetwork makes an attachable overlay unless it is there.
+// ensureNetwork makes an attachable overlay unless it is there. The addresses of Pods and Services come from it: without
+// a CIDR of its own it gets a /24 of the Swarm's address pool, and the 255th task waits for ever.
 func (e *Engine) ensureNetwork(ctx context.Context, m *Mirror, name string) error {
 	if m.hasNetwork(name) {
 		return nil
 	}
-	_, err := e.NetworkCreate(ctx, name, network.CreateOptions{
+	options := network.CreateOptions{
 		Driver: "overlay", Scope: "swarm", Attachable: true, Labels: map[string]string{translate.LabelMaterial: "network"},
-		IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: podCIDR}}},
-	})
+		Internal: translate.PolicyNetworkInternal(name),
+	}
+	if name == m.Networking.Network {
+		options.IPAM = &network.IPAM{Config: []network.IPAMConfig{{Subnet: m.Networking.CIDR}}}
+	}
+	_, err := e.NetworkCreate(ctx, name, options)
 	if err != nil && !isNameConflict(err) && !strings.Contains(err.Error(), "already exists") { // another was faster
 		return fmt.Errorf("create the network %q: %w", name, err)
 	}

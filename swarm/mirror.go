@@ -19,6 +19,8 @@ import (
 // while it is locked, so what they show is always one state of the Swarm.
 type Mirror struct {
 	Sealer
+	// Networking has to be set before the feed starts.
+	Networking translate.Networking
 
 	mu       sync.RWMutex
 	services map[string]*swarm.Service
@@ -53,9 +55,10 @@ type Mirror struct {
 	waiting atomic.Int32  // for what they wrote, see takeIn
 	hurry   chan struct{} // someone began to
 
-	views  []*View
-	born   time.Time
-	events *eventLog
+	exposures exposures
+	views     []*View
+	born      time.Time
+	events    *eventLog
 }
 
 // Network is what the mirror keeps of a network.
@@ -103,7 +106,7 @@ func NewMirror(sealer Sealer) *Mirror {
 		panic(err) // a size that is not positive
 	}
 	return &Mirror{
-		Sealer:   sealer,
+		Sealer: sealer, Networking: translate.DefaultNetworking, exposures: newExposures(),
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{},
 		task: map[string]*swarm.Task{}, tasks: map[string][]*swarm.Task{}, words: map[string]string{},
 		departed: map[string]uint64{}, nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
@@ -179,6 +182,7 @@ func (m *Mirror) applyBatch(changes []change, touched dirty) {
 			m.rev = index
 		}
 	}
+	m.expose(touched)
 	m.events.tell(m.world(), touched)
 	m.refresh(before, touched)
 }

@@ -166,7 +166,8 @@ func (s *Store) Get(ctx context.Context, key string, opts storage.GetOptions, ou
 // renew reads an object's Swarm object, for what is refused must not be refused because the mirror is late. It
 // says whether there was news.
 func (s *Store) renew(ctx context.Context, e *entry) bool {
-	if err := s.engine.look(ctx, s.view.m, e.group.Kind, e.group.ID); err != nil {
+	kind, id := s.view.m.storedIn(e.group)
+	if err := s.engine.look(ctx, s.view.m, kind, id); err != nil {
 		return false
 	}
 	now := s.view.find(e.key)

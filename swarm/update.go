@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/conversion"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/warning"
 
 	"skep/translate"
 )
@@ -74,6 +75,9 @@ func (s *Store) tryOnce(
 	}
 	if plan.Commit.Empty() && len(plan.Before) == 0 || s.view.m.unchanged(plan.Commit) {
 		return true, copyInto(e.object.DeepCopyObject(), out)
+	}
+	for _, text := range plan.Warnings {
+		warning.AddWarning(ctx, "", text)
 	}
 	return s.commit(ctx, key, k, plan, updated, out)
 }

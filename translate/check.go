@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -25,9 +26,21 @@ func Check(kind string, obj runtime.Object) (refused field.ErrorList, warnings [
 		if tpl, at := templateFor(obj); tpl != nil && k.template != noTemplate {
 			c.refused = append(c.refused, beyond(c.refused, checkPod(tpl, at))...)
 		}
+		c.more(obj)
 		return c.refused, c.warnings
 	}
 	return nil, nil
+}
+
+// more is what rows of a table cannot say.
+func (k *checker) more(obj runtime.Object) {
+	switch o := obj.(type) {
+	case *networkingv1.Ingress:
+		k.warnings = append(k.warnings, IngressWarnings(o)...)
+	case *networkingv1.NetworkPolicy:
+		refused, warnings := CheckNetworkPolicy(o)
+		k.refused, k.warnings = append(k.refused, refused...), append(k.warnings, warnings...)
+	}
 }
 
 // templateFor is the object's Pod template, with the path of its spec.
@@ -79,4 +92,5 @@ func (nothing) ConfigMap(string, string) *corev1.ConfigMap { return nil }
 func (nothing) Secret(string, string) *corev1.Secret       { return nil }
 func (nothing) NativeConfig(string, string, string) string { return "" }
 func (nothing) NativeSecret(string, string, string) string { return "" }
+func (nothing) Networking() Networking                     { return DefaultNetworking }
 func (nothing) Digest([]byte) string                       { return strings.Repeat("0", 32) }

@@ -185,9 +185,10 @@ func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (P
 		return Plan{}, err
 	}
 	spec.Labels[LabelStack] = w.Stack(object.GetNamespace())
+	connect(w, &spec, object.GetNamespace(), template)
 	return Plan{
 		Materials: run.Materials,
-		Networks:  networksOf(&spec.TaskTemplate),
+		Networks:  networksOf(w, &spec.TaskTemplate),
 		Commit:    Step{Group: GroupService, Service: &spec},
 	}, nil
 }
@@ -211,6 +212,7 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 			return Plan{}, err
 		}
 		spec.Labels = withEntry(spec.Labels, LabelRevised, w.Now().UTC().Format(time.RFC3339))
+		reconnect(w, wl, &spec, template)
 	}
 	release(&spec, live, object)
 	if err := label(&spec, object, template); err != nil {
@@ -218,6 +220,7 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 	}
 	return Plan{
 		Materials: materials,
+		Networks:  networksOf(w, &spec.TaskTemplate), // a policy may move it as well
 		Commit:    Step{Group: GroupService, ID: wl.Service.ID, Version: wl.Service.Version, Service: &spec},
 	}, nil
 }
@@ -238,6 +241,11 @@ func rollTask(w World, wl *Workload, object Object, template *corev1.PodTemplate
 	task, err := mergeTask(live, &before.Task, &after.Task, true)
 	if err != nil {
 		return swarm.TaskSpec{}, nil, err
+	}
+	if live.ContainerSpec != nil && task.ContainerSpec != nil && asWritten(live) { // by a skep that knew no names of Services yet, perhaps
+		c := *task.ContainerSpec
+		c.DNSConfig = after.Task.ContainerSpec.DNSConfig
+		task.ContainerSpec = &c
 	}
 	signTask(&task)
 	return task, after.Materials, nil
@@ -295,17 +303,6 @@ func label(spec *swarm.ServiceSpec, object Object, template *corev1.PodTemplateS
 		spec.Labels[LabelRunning] = string(doc)
 	}
 	return nil
-}
-
-// networksOf are the overlays that a task spec names and that have to exist before it.
-func networksOf(spec *swarm.TaskSpec) []string {
-	var names []string
-	for _, n := range spec.Networks {
-		if n.Target == Network {
-			names = append(names, n.Target)
-		}
-	}
-	return names
 }
 
 // highest is the highest version index of a service, its tasks, and those that it no longer has.

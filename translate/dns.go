@@ -45,28 +45,38 @@ func getHosts(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	o.Spec.HostAliases = out
 }
 
-// putDNS passes on what the Pod adds to its resolver. Docker's own stands before it in any case.
+// putDNS passes on what the Pod adds to its resolver. Docker's own stands before it in any case. By the policy
+// ClusterFirst the names of Services are completed as in any cluster, before what the Pod itself adds.
 func (p *putter) putDNS() {
-	c := p.pod.DNSConfig
-	if c == nil || len(c.Nameservers)+len(c.Searches)+len(c.Options) == 0 {
-		return
+	dns := &swarm.DNSConfig{}
+	clustered := p.pod.DNSPolicy == "" || p.pod.DNSPolicy == corev1.DNSClusterFirstWithHostNet ||
+		p.pod.DNSPolicy == corev1.DNSClusterFirst && !p.pod.HostNetwork
+	if clustered {
+		dns.Search, dns.Options = p.src.Networking().searches(p.id.Namespace), []string{dotsOption}
 	}
-	dns := &swarm.DNSConfig{Nameservers: slices.Clone(c.Nameservers), Search: slices.Clone(c.Searches)}
-	for _, o := range c.Options {
-		option := o.Name
-		if o.Value != nil {
-			option += ":" + *o.Value
+	if c := p.pod.DNSConfig; c != nil {
+		dns.Nameservers, dns.Search = slices.Clone(c.Nameservers), append(dns.Search, c.Searches...)
+		for _, o := range c.Options {
+			option := o.Name
+			if o.Value != nil {
+				option += ":" + *o.Value
+			}
+			if o.Name == "ndots" { // the Pod's own takes the place of the cluster's
+				dns.Options = slices.DeleteFunc(dns.Options, func(have string) bool { return clustered && have == dotsOption })
+			}
+			dns.Options = append(dns.Options, option)
 		}
-		dns.Options = append(dns.Options, option)
 	}
-	p.spec.DNSConfig = dns
+	if len(dns.Nameservers)+len(dns.Search)+len(dns.Options) > 0 {
+		p.spec.DNSConfig = dns
+	}
 }
 
-func dnsAt(s *swarm.TaskSpec) any { return containerSpec(s).DNSConfig }
+func dnsAt(s *swarm.TaskSpec) any { return withoutCluster(containerSpec(s).DNSConfig) }
 
 func getDNS(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	o.Spec.DNSConfig = nil
-	dns := containerSpec(s).DNSConfig
+	dns := withoutCluster(containerSpec(s).DNSConfig)
 	if dns == nil || len(dns.Nameservers)+len(dns.Search)+len(dns.Options) == 0 {
 		if o.Spec.DNSPolicy == corev1.DNSNone { // which asks for a nameserver
 			o.Spec.DNSPolicy = corev1.DNSClusterFirst

@@ -2,6 +2,9 @@ package translate
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -60,6 +63,9 @@ func (s *stage) docker(h happening) {
 				}
 			}
 		}
+		if service := s.services[v.ServiceID]; service != nil && v.Spec.ContainerSpec == nil {
+			v.Spec = *copyOf(s.t, &service.Spec.TaskTemplate)
+		}
 		s.tasks[v.ID] = v
 		s.keep(TaskEvents(s, was, v))
 	}
@@ -116,4 +122,72 @@ func (s *stage) update(name string, with json.RawMessage) {
 		return
 	}
 	s.t.Fatalf("no service %s", name)
+}
+
+// arrange is what Docker does of itself, and what the gateway was told.
+func (s *stage) arrange(h happening) {
+	s.t.Helper()
+	for name, ip := range h.VIP {
+		found := false
+		for id, service := range s.services {
+			if service.Spec.Name == name {
+				next := *service
+				next.Endpoint.VirtualIPs = []swarm.EndpointVirtualIP{{NetworkID: skepNetworkID, Addr: ip + "/16"}}
+				s.services[id], found = &next, true
+			}
+		}
+		if !found {
+			s.t.Fatalf("no service %s", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Run)) {
+		s.runTasks(name, h.Run[name], swarm.TaskStateRunning)
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Begin)) {
+		s.runTasks(name, h.Begin[name], swarm.TaskStatePreparing)
+	}
+	maps.Copy(s.stackNetworks, h.StackNetworks)
+	maps.Copy(s.networks, h.Networks)
+	if h.Networking != nil {
+		if err := json.Unmarshal(h.Networking, &s.networking); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// runTasks makes tasks of what a service's spec is now. Those that run take the place of all others.
+func (s *stage) runTasks(name string, count int, state swarm.TaskState) {
+	s.t.Helper()
+	found := false
+	for id, service := range s.services {
+		if service.Spec.Name != name {
+			continue
+		}
+		found = true
+		for _, t := range s.Tasks(id) {
+			if state == swarm.TaskStateRunning {
+				old := *t
+				old.DesiredState, old.Status.State = swarm.TaskStateShutdown, swarm.TaskStateShutdown
+				s.tasks[t.ID] = &old
+			}
+		}
+		for slot := range count {
+			s.index++
+			s.tasksMade++
+			t := &swarm.Task{
+				ID: fmt.Sprintf("%05d%s", s.tasksMade, id), ServiceID: id, Slot: slot + 1, NodeID: "n1", DesiredState: swarm.TaskStateRunning,
+				Meta: swarm.Meta{Version: swarm.Version{Index: s.index}, CreatedAt: s.now, UpdatedAt: s.now},
+				Spec: *copyOf(s.t, &service.Spec.TaskTemplate), Status: swarm.TaskStatus{State: state, Timestamp: s.now},
+			}
+			for _, n := range t.Spec.Networks {
+				t.NetworksAttachments = append(t.NetworksAttachments, swarm.NetworkAttachment{
+					Network: swarm.Network{ID: n.Target}, Addresses: []string{fmt.Sprintf("10.244.1.%d/16", s.tasksMade)},
+				})
+			}
+			s.tasks[t.ID] = t
+		}
+	}
+	if !found {
+		s.t.Fatalf("no service %s", name)
+	}
 }

@@ -196,4 +196,4 @@ func (k *checker) decide(pattern string, at *field.Path, s subject) bool {
 }
 
 // allKinds are the kinds in the order of docs/support.md.
-func allKinds() []kindFates { return slices.Concat(workloadFates, otherFates) }
+func allKinds() []kindFates { return slices.Concat(workloadFates, networkFates, otherFates) }

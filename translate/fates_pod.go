@@ -21,7 +21,7 @@ var podSpecFates = []fate{
 	{path: "terminationGracePeriodSeconds", fate: Native, reason: "the stop grace period"},
 	{path: "activeDeadlineSeconds", fate: Refused, reason: "Swarm ends no task for its age: run the command under timeout(1)"},
 	{path: "dnsPolicy", fate: Warned, reason: "Swarm's resolver stands before the node's all the same", when: equals("Default")},
-	{path: "dnsPolicy", fate: Native, reason: "names are resolved by Swarm, then by dnsConfig's or the node's nameservers"},
+	{path: "dnsPolicy", fate: Native, reason: "ClusterFirst: names of Services as in any cluster; what is none goes to dnsConfig's or the node's nameservers"},
 	{path: "dnsConfig", fate: Native, reason: "nameservers, search domains and options of the container"},
 	{path: "nodeSelector", fate: Native, reason: "placement constraints; keys without '/', but for the well-known ones (hostname, os, arch, control-plane)"},
 	{path: "nodeName", fate: Native, reason: "a constraint on the node's hostname"},

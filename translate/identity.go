@@ -55,7 +55,9 @@ func ConfigIdentity(a swarm.Annotations, kind string) Identity {
 }
 
 // namespaced says whether documents of a kind live in a namespace.
-func namespaced(kind string) bool { return kind != "Namespace" && kind != "Node" }
+func namespaced(kind string) bool {
+	return kind != "Namespace" && kind != "Node" && kind != "IngressClass"
+}
 
 // StackNamespace is the namespace in which an object with these labels shows.
 func StackNamespace(labels map[string]string) string {

@@ -45,12 +45,11 @@ const (
 const (
 	// AnnotationSwarmName is the true Swarm name where Kubernetes does not allow it.
 	AnnotationSwarmName = "skep/swarm-name"
+	// AnnotationAliases lists, with commas, the names that a service of Docker's tools has on its networks.
+	AnnotationAliases = "skep/aliases"
 	// AnnotationSwarmLabels holds, as a JSON object, the Swarm labels that Kubernetes does not allow as labels.
 	AnnotationSwarmLabels = "skep/swarm-labels"
 )
 
 // DefaultNamespace is where services without a stack show.
 const DefaultNamespace = "default"
-
-// Network is the overlay that every workload made through Kubernetes joins.
-const Network = "skep"

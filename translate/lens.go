@@ -38,11 +38,15 @@ const (
 	GroupConfig    GroupKind = "config"
 	GroupSecret    GroupKind = "secret"
 	GroupNamespace GroupKind = "namespace"
+	// GroupAddress is what makes a Kubernetes Service and its endpoints; its ID is AddressID of the Service's key.
+	GroupAddress GroupKind = "address"
 )
 
 // World is the Swarm as values, for reading only.
 type World interface {
 	Sources
+	Exposures
+	Policies
 	// Workload is a service as a Kubernetes workload; nil when there is none of that ID. It stays
 	// readable after the service was removed until its last task is gone.
 	Workload(serviceID string) *Workload
@@ -113,6 +117,8 @@ type Plan struct {
 	Materials []Material
 	// Networks are overlays that have to be there.
 	Networks []string
+	// Warnings are for the client whose write it is.
+	Warnings []string
 	Before   []Step
 	Commit   Step
 	// After is cleaning up; when it fails or is never reached, nothing is wrong.

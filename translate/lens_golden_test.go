@@ -1,7 +1,9 @@
 package translate
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -37,6 +39,16 @@ type happening struct {
 	Update string
 	// With is a JSON merge patch of the object, or with Update of the service's spec.
 	With json.RawMessage
+	// VIP gives services, by name, their virtual IP on skep's network.
+	VIP map[string]string
+	// Networks are the names of overlays by ID.
+	Networks map[string]string
+	// Run has services, by name, run so many tasks of their present specs and no others; Begin only begins them.
+	Run, Begin map[string]int
+	// StackNetworks are the names of a namespace's overlays.
+	StackNetworks map[string][]string
+	// Networking is what the gateway was told, over DefaultNetworking.
+	Networking json.RawMessage
 	// After is how much later all this happens than what came before, such as 10s.
 	After metav1.Duration
 	// Show is all (default), plans, objects, status (of objects) or lines.
@@ -51,7 +63,8 @@ type stage struct {
 	out  strings.Builder
 	show string
 	// last says that this is the last document: earlier ones are not told.
-	last bool
+	last      bool
+	tasksMade int
 }
 
 // TestLensGolden reads testdata/<kind>: what happens, step by step, then what the last write to the Swarm
@@ -133,6 +146,7 @@ func (s *stage) happen(doc string) {
 	if h.Show != "" {
 		s.show = h.Show
 	}
+	s.arrange(h)
 	s.docker(h)
 	switch {
 	case h.Update != "":
@@ -181,6 +195,9 @@ func (s *stage) create(kind string, object Object) {
 			sec.Data = withData(sec.Data, k, v)
 		}
 		sec.StringData = nil
+		if hosts := sec.Annotations["generate"]; hosts != "" {
+			sec.Data = ingressPair(s.t, strings.Split(hosts, ","))
+		}
 	}
 	defaultObject(object)
 	lens := lensOf(s.t, kind)
@@ -257,12 +274,15 @@ func (s *stage) keep(events []*corev1.Event) {
 // tellPlan writes a plan as a reader wants it.
 func (s *stage) tellPlan(plan Plan) {
 	s.t.Helper()
+	for _, warning := range plan.Warnings {
+		fmt.Fprintf(&s.out, "%swarning\n%s\n", goldenLine, warning)
+	}
 	for _, m := range plan.Materials {
 		what := "config"
 		if m.Secret {
 			what = "secret"
 		}
-		fmt.Fprintf(&s.out, "%smaterial %s %s\n%q\n", goldenLine, what, m.Name, m.Data)
+		fmt.Fprintf(&s.out, "%smaterial %s %s\n%s\n", goldenLine, what, m.Name, s.tellData(m.Data))
 	}
 	for _, name := range plan.Networks {
 		fmt.Fprintf(&s.out, "%snetwork %s\n", goldenLine, name)
@@ -278,6 +298,25 @@ func (s *stage) tellPlan(plan Plan) {
 	for _, step := range plan.After {
 		s.tellStep("after: ", step)
 	}
+}
+
+// tellData writes an nginx configuration as it is, but for what all have, and of certificates whose they are.
+func (s *stage) tellData(data []byte) string {
+	text := string(data)
+	if _, part, ok := strings.Cut(text, "    proxy_socket_keepalive on;\n"); ok && strings.Contains(text, "\nstream {") {
+		return strings.TrimSuffix(part, "}\n")
+	}
+	if strings.Contains(text, "    grpc_buffer_size 16k;\n") {
+		return strings.TrimSuffix(ingressPart(s.t, text), "\n")
+	}
+	if block, _ := pem.Decode(data); block != nil {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return "certificate of " + strings.Join(certificate.DNSNames, ", ")
+	}
+	return fmt.Sprintf("%q", data)
 }
 
 func (s *stage) tellStep(when string, step Step) {

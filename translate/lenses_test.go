@@ -11,6 +11,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	// The kinds themselves.
@@ -18,6 +20,10 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/batch/install"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
+	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
+	discoverydefaults "k8s.io/kubernetes/pkg/apis/discovery/v1"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	networkingdefaults "k8s.io/kubernetes/pkg/apis/networking/v1"
 )
 
 // lenses are all there are. The documents stand for those of other kinds.
@@ -30,6 +36,12 @@ var lenses = []Lens{
 	Nodes{},
 	Namespaces{},
 	Events{},
+	Services{},
+	EndpointsOf{},
+	EndpointSlices{},
+	Ingresses{},
+	NetworkPolicies{},
+	Documents{Of: "IngressClass", New: func() Object { return &networkingv1.IngressClass{} }},
 	Documents{Of: "ConfigMap", Native: GroupConfig, New: func() Object { return &corev1.ConfigMap{} }},
 	Documents{
 		Of: "Secret", Native: GroupSecret, Sealed: true, New: func() Object { return &corev1.Secret{} },
@@ -61,6 +73,16 @@ func newObject(t *testing.T, kind string) Object {
 		return &corev1.Namespace{}
 	case "Event":
 		return &corev1.Event{}
+	case "Service":
+		return &corev1.Service{}
+	case "Endpoints":
+		return &corev1.Endpoints{}
+	case "EndpointSlice":
+		return &discoveryv1.EndpointSlice{}
+	case "Ingress":
+		return &networkingv1.Ingress{}
+	case "NetworkPolicy":
+		return &networkingv1.NetworkPolicy{}
 	}
 	return lensOf(t, kind).(Documents).New()
 }
@@ -83,6 +105,14 @@ func defaultObject(object Object) {
 		coredefaults.SetObjectDefaults_Secret(o)
 	case *corev1.Namespace:
 		coredefaults.SetObjectDefaults_Namespace(o)
+	case *corev1.Service:
+		coredefaults.SetObjectDefaults_Service(o)
+	case *corev1.Endpoints:
+		coredefaults.SetObjectDefaults_Endpoints(o)
+	case *discoveryv1.EndpointSlice:
+		discoverydefaults.SetObjectDefaults_EndpointSlice(o)
+	case *networkingv1.NetworkPolicy:
+		networkingdefaults.SetObjectDefaults_NetworkPolicy(o)
 	}
 }
 
@@ -95,6 +125,12 @@ func specOf(object Object) any {
 		return o.Spec
 	case *corev1.Pod:
 		return o.Spec
+	case *networkingv1.Ingress:
+		return o.Spec
+	case *networkingv1.NetworkPolicy:
+		return o.Spec
+	case *discoveryv1.EndpointSlice:
+		return []any{o.AddressType, o.Endpoints, o.Ports}
 	}
 	return nil
 }

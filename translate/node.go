@@ -139,15 +139,15 @@ func nodeStatus(n *swarm.Node) corev1.NodeStatus {
 			MachineID:               n.ID, SystemUUID: n.ID,
 		},
 	}
-	if ip := nodeAddress(n); ip != "" {
+	if ip := NodeAddress(n); ip != "" {
 		status.Addresses = append(status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 	}
 	status.Addresses = append(status.Addresses, corev1.NodeAddress{Type: corev1.NodeHostName, Address: d.Hostname})
 	return status
 }
 
-// nodeAddress is a node's address. A manager's own status address can be unspecified; its raft address is not.
-func nodeAddress(n *swarm.Node) string {
+// NodeAddress is a node's address. A manager's own status address can be unspecified; its raft address is not.
+func NodeAddress(n *swarm.Node) string {
 	addr := n.Status.Addr
 	if n.ManagerStatus != nil && (addr == "" || addr == "0.0.0.0" || addr == "127.0.0.1") {
 		if host, _, err := net.SplitHostPort(n.ManagerStatus.Addr); err == nil {

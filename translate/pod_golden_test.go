@@ -35,6 +35,8 @@ func (s sources) NativeConfig(_, name, key string) string    { return s.native["
 
 func (s sources) NativeSecret(_, name, key string) string { return s.native["secret/"+name+"/"+key] }
 
+func (s sources) Networking() Networking { return DefaultNetworking }
+
 func (s sources) Digest(data []byte) string {
 	mac := hmac.New(sha256.New, []byte("test"))
 	mac.Write(data)

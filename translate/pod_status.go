@@ -20,7 +20,7 @@ func podStatus(w World, pod *corev1.Pod, in instance, node *swarm.Node) corev1.P
 	if node != nil && stateOrder[t.Status.State] >= stateOrder[swarm.TaskStateAssigned] {
 		start := stamp(t.CreatedAt)
 		status.StartTime = &start
-		status.HostIP = nodeAddress(node)
+		status.HostIP = NodeAddress(node)
 		status.HostIPs = []corev1.HostIP{{IP: status.HostIP}}
 	}
 	if ip := podIP(w, t, status.HostIP); ip != "" {
@@ -210,7 +210,7 @@ func podIP(w World, t *swarm.Task, hostIP string) string {
 			continue
 		}
 		ip, _, _ := strings.Cut(a.Addresses[0], "/")
-		if w.Network(a.Network.ID) == Network {
+		if w.Network(a.Network.ID) == w.Networking().Network {
 			return ip
 		}
 		if first == "" {

@@ -22,6 +22,7 @@ type Sources interface {
 	// Digest is a keyed hash in hex, at least 32 characters. It names secret materials without giving
 	// their content away to those who may list Swarm secrets.
 	Digest(data []byte) string
+	Networking() Networking
 }
 
 // Material is a Swarm config or secret that a container mounts: immutable, named by content.
@@ -144,7 +145,7 @@ func putPod(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources, at *field.
 	p.putHosts()
 	p.putDNS()
 	p.putPlacement()
-	network := Network
+	network := src.Networking().Network
 	if tpl.Spec.HostNetwork {
 		network = "host"
 	}

@@ -55,6 +55,9 @@ func readable(t *testing.T, spec any) map[string]any {
 	if s, ok := spec.(*swarm.ServiceSpec); ok && s.Mode.Replicated != nil {
 		plain["Mode"] = map[string]any{"Replicated": map[string]any{"Replicas": s.Mode.Replicated.Replicas}}
 	}
+	if s, ok := spec.(*swarm.ServiceSpec); ok && s.Mode.Global != nil {
+		plain["Mode"] = map[string]any{"Global": map[string]any{}}
+	}
 	labels, _ := plain["Labels"].(map[string]any)
 	for key, value := range labels {
 		text, _ := value.(string)

@@ -66,9 +66,9 @@ func getReplicas(s *swarm.ServiceSpec, object *Object) {
 
 // userLabels are the labels of a Swarm object that are neither skep's nor Docker's.
 func userLabels(labels map[string]string) map[string]string {
-	user := map[string]string{}
+	user, ingresses := map[string]string{}, traefikKeys(labels)
 	for k, v := range labels {
-		if !reservedLabel(k) {
+		if !reservedLabel(k) && !ingresses[k] {
 			user[k] = v
 		}
 	}

@@ -308,7 +308,7 @@ func encodeObject(object Object) (string, error) {
 		return "", fmt.Errorf("encode %T: %w", object, err)
 	}
 	text := string(doc)
-	for _, none := range []any{struct{}{}, appsv1.ReplicaSetStatus{}, corev1.NodeStatus{}} {
+	for _, none := range []any{struct{}{}, appsv1.ReplicaSetStatus{}, corev1.NodeStatus{}, corev1.ServiceStatus{}} {
 		status, err := json.Marshal(none)
 		if err != nil {
 			return "", fmt.Errorf("encode %T: %w", none, err)

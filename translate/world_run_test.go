@@ -54,7 +54,7 @@ func (w *fakeWorld) step(t *testing.T, s Step) string {
 		fillIn(t, &now.Spec.TaskTemplate)
 		if was := w.services[id]; was != nil {
 			w.stale(t, s, was.Version)
-			now.CreatedAt, now.PreviousSpec = was.CreatedAt, copyOf(t, &was.Spec)
+			now.CreatedAt, now.PreviousSpec, now.Endpoint = was.CreatedAt, copyOf(t, &was.Spec), was.Endpoint
 		}
 		w.services[id] = now
 	case s.Config != nil:
@@ -92,7 +92,7 @@ func fillIn(t *testing.T, spec *swarm.TaskSpec) {
 	}
 	filled := throughDocker(t, spec)
 	for i, n := range spec.Networks {
-		if n.Target != Network {
+		if n.Target != DefaultNetworking.Network {
 			filled.Networks[i].Target = n.Target
 		}
 	}
@@ -163,6 +163,7 @@ func (w *fakeWorld) groups() []Group {
 		spaces[name] = true
 	}
 	add(GroupNamespace, slices.Sorted(maps.Keys(spaces)))
+	add(GroupAddress, w.addressIDs())
 	return all
 }
 

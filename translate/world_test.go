@@ -31,6 +31,10 @@ type fakeWorld struct {
 	now       time.Time
 	index     uint64
 	workloads map[string]*Workload
+	exposed   map[string]*Exposed // by config ID
+
+	networking    Networking
+	stackNetworks map[string][]string // by namespace
 }
 
 var _ World = (*fakeWorld)(nil)
@@ -39,8 +43,9 @@ func newWorld() *fakeWorld {
 	return &fakeWorld{
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{}, tasks: map[string]*swarm.Task{},
 		configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{}, nodes: map[string]*swarm.Node{},
-		networks: map[string]string{skepNetworkID: Network}, events: map[string]*corev1.Event{},
+		networks: map[string]string{skepNetworkID: DefaultNetworking.Network}, events: map[string]*corev1.Event{},
 		materials: map[string]Material{}, workloads: map[string]*Workload{}, now: testNow, index: 10,
+		exposed: map[string]*Exposed{}, networking: DefaultNetworking, stackNetworks: map[string][]string{},
 	}
 }
 

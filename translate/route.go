@@ -1,0 +1,249 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/swarm"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// AnnotationRoute on a Service says which way its traffic goes. A client may ask for RouteNative or RouteProxy.
+const AnnotationRoute = "skep/route"
+
+// Route is the way that a Service's traffic goes.
+type Route string
+
+// The routes.
+const (
+	// RouteNone: nothing is behind the Service.
+	RouteNone Route = "none"
+	// RouteNative: the workload's own service has the Service's name.
+	RouteNative Route = "native"
+	// RouteProxy: a service of nginx has the name and passes on what comes.
+	RouteProxy Route = "proxy"
+	// RouteMesh: the service made by Docker's tools publishes the ports itself.
+	RouteMesh Route = "mesh"
+)
+
+// Labels of proxies, and of services that publish the ports of a Kubernetes Service themselves.
+const (
+	// LabelProxy is the key of the Service, namespace/name, that a proxy carries, or proxyOfIngresses.
+	LabelProxy = "skep.proxy"
+	// LabelProxySpec is a digest of the spec that skep gave a proxy.
+	LabelProxySpec = "skep.proxy-spec"
+	// LabelProxyVersion tells who wrote that: a gateway leaves alone what a newer one has written.
+	LabelProxyVersion = "skep.proxy-version"
+	// LabelPublishes lists the Services whose ports a workload's service publishes, namespace/name, with commas.
+	LabelPublishes = "skep.publishes"
+)
+
+// routeOf is the way that a Service's traffic is to go.
+func routeOf(w World, e *Exposed) Route {
+	behind := selected(w, e)
+	switch {
+	case e.Document == nil:
+		return RouteMesh
+	case e.Object.Spec.Type == corev1.ServiceTypeExternalName:
+		if len(e.Object.Spec.Ports) == 0 {
+			return RouteNone // there is no port to pass on
+		}
+		return RouteProxy
+	case e.selector == nil && len(writtenAddresses(w, e)) > 0, e.published() && !e.prefers(RouteNative) && !publishedBy(e, behind):
+		return RouteProxy
+	case len(behind) == 0:
+		return RouteNone
+	case publishedBy(e, behind):
+		return RouteMesh
+	}
+	if (e.Headless() || len(behind) == 1) && !slices.ContainsFunc(behind, func(wl *Workload) bool {
+		return !e.suits(&wl.Template) || !slices.Contains(w.Wearing(e.Key()), wl.Service.ID)
+	}) {
+		return RouteNative
+	}
+	return RouteProxy
+}
+
+// mistaken says whether a workload that has a Service's name is not, or no longer, what the name stands for: the Service
+// does not select it, has other ports, or has a client meet the same Pod each time.
+func mistaken(e *Exposed, wl *Workload) bool {
+	return !e.Selects(wl) || affine(e) || !e.Headless() && slices.ContainsFunc(e.Object.Spec.Ports, func(p corev1.ServicePort) bool {
+		target, ok := targetPort(&wl.Template, &p)
+		return !ok || target != p.Port
+	})
+}
+
+// publishedBy says whether the one service behind a Service, made by Docker's tools, publishes all its ports itself.
+func publishedBy(e *Exposed, behind []*Workload) bool {
+	if !e.published() || len(behind) != 1 || behind[0].Service.Spec.Labels[LabelObject] != "" {
+		return false
+	}
+	for _, p := range e.Object.Spec.Ports {
+		target, ok := targetPort(&behind[0].Template, &p)
+		if !ok || p.NodePort == 0 || !slices.ContainsFunc(behind[0].Service.Endpoint.Ports, func(have swarm.PortConfig) bool {
+			return have.PublishedPort == uint32(p.NodePort) && have.TargetPort == uint32(target) && have.Protocol == swarmProtocol(p.Protocol)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func swarmProtocol(p corev1.Protocol) swarm.PortConfigProtocol {
+	return swarm.PortConfigProtocol(strings.ToLower(string(protocolOf(p))))
+}
+
+// worn are the Services that the service of a workload with this template is to be itself. id is the service's; "" for
+// one that is not there yet.
+func worn(w World, namespace string, template *corev1.PodTemplateSpec, id string) []*Exposed {
+	var all []*Exposed
+	for _, e := range w.ExposedIn(namespace) {
+		if !e.selectsLabels(template.Labels) || !e.suits(template) {
+			continue
+		}
+		alone := !slices.ContainsFunc(w.Selected(e.Key()), func(other string) bool { return other != id })
+		if alone || e.Headless() || slices.Contains(w.Wearing(e.Key()), id) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// connect gives the service of a new workload its networks, and what the Services that select it ask for.
+func connect(w World, spec *swarm.ServiceSpec, namespace string, template *corev1.PodTemplateSpec) {
+	if template.Spec.HostNetwork {
+		return
+	}
+	for _, name := range w.StackNetworks(namespace) {
+		spec.TaskTemplate.Networks = append(spec.TaskTemplate.Networks, swarm.NetworkAttachmentConfig{Target: name})
+	}
+	settle(w, &spec.TaskTemplate, membershipFor(w, spec.Name, namespace, template.Labels))
+	dress(w, spec, worn(w, namespace, template, ""))
+}
+
+// reconnect has a service whose tasks are replaced anyway be the Services that select it by now. What Docker's tools
+// made keeps its networks.
+func reconnect(w World, wl *Workload, spec *swarm.ServiceSpec, template *corev1.PodTemplateSpec) {
+	if template.Spec.HostNetwork || !onManaged(w, &spec.TaskTemplate) || spec.Labels[LabelObject] == "" {
+		return
+	}
+	spec.TaskTemplate.Networks = slices.Clone(spec.TaskTemplate.Networks)
+	settle(w, &spec.TaskTemplate, membershipFor(w, spec.Name, wl.Identity.Namespace, template.Labels))
+	dress(w, spec, worn(w, wl.Identity.Namespace, template, wl.Service.ID))
+}
+
+func onFlat(w World, spec *swarm.TaskSpec) bool {
+	return slices.ContainsFunc(spec.Networks, func(n swarm.NetworkAttachmentConfig) bool { return isFlat(w, n.Target) })
+}
+
+func isFlat(w World, target string) bool { return networkName(w, target) == w.Networking().Network }
+
+func onManaged(w World, spec *swarm.TaskSpec) bool {
+	return slices.ContainsFunc(spec.Networks, func(n swarm.NetworkAttachmentConfig) bool { return isManaged(w, networkName(w, n.Target)) })
+}
+
+// dress writes Services into a workload's spec: their names as aliases, the ports that they publish, and no virtual
+// IP where one of them has none.
+func dress(w World, spec *swarm.ServiceSpec, services []*Exposed) {
+	names := make([]string, 0, len(services))
+	mode, publishes, headless := swarm.ResolutionMode(""), []string{}, false
+	var ports []swarm.PortConfig
+	for _, e := range services {
+		names = append(names, w.Networking().serviceHost(e.Key()))
+		headless = headless || e.Headless()
+		if e.published() {
+			publishes = append(publishes, AddressID(e.Key()))
+			ports = append(ports, publishedPorts(w, e)...)
+		}
+	}
+	local := !slices.ContainsFunc(ports, func(p swarm.PortConfig) bool { return p.PublishMode == swarm.PortConfigPublishModeIngress })
+	if w.Networking().RoundRobin || headless && local {
+		mode = swarm.ResolutionModeDNSRR
+	}
+	slices.Sort(names)
+	for i := range spec.TaskTemplate.Networks {
+		n := &spec.TaskTemplate.Networks[i]
+		n.Aliases = slices.DeleteFunc(slices.Clone(n.Aliases), func(alias string) bool {
+			_, ours := w.Networking().serviceKey(alias)
+			return ours
+		})
+		n.Aliases = append(n.Aliases, names...)
+	}
+	spec.EndpointSpec = dressEndpoint(spec, mode, ports, publishes)
+}
+
+// dressEndpoint leaves alone what says the same, for any other endpoint restarts tasks.
+func dressEndpoint(spec *swarm.ServiceSpec, mode swarm.ResolutionMode, ports []swarm.PortConfig, publishes []string) *swarm.EndpointSpec {
+	slices.Sort(publishes)
+	was, is := spec.Labels[LabelPublishes], strings.Join(publishes, ",")
+	live := spec.EndpointSpec
+	if live == nil {
+		live = &swarm.EndpointSpec{}
+	}
+	same := live.Mode == mode || live.Mode == swarm.ResolutionModeVIP && mode == ""
+	if was == is && same {
+		return spec.EndpointSpec
+	}
+	out := *live
+	if !same {
+		out.Mode = mode
+	}
+	if was != is {
+		out.Ports = ports
+		spec.Labels = withEntry(spec.Labels, LabelPublishes, is)
+		if is == "" {
+			delete(spec.Labels, LabelPublishes)
+		}
+	}
+	return &out
+}
+
+// publishedPorts are the ports of a Service on the nodes. The container listens on the Service's port where a proxy
+// does, which is the target's number where the workload itself does.
+func publishedPorts(w World, e *Exposed) []swarm.PortConfig {
+	mode := swarm.PortConfigPublishModeIngress
+	if w.Networking().RoundRobin || e.Object.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
+		mode = swarm.PortConfigPublishModeHost
+	}
+	ports := e.OutsidePorts()
+	for i := range ports {
+		ports[i].PublishMode = mode
+	}
+	return ports
+}
+
+// outsidePorts are the numbers at which a port is reached at the nodes: its node port, and a load balancer's own.
+func outsidePorts(s *corev1.Service, p *corev1.ServicePort) []uint32 {
+	var numbers []uint32
+	if s.Spec.Type == corev1.ServiceTypeLoadBalancer {
+		numbers = append(numbers, uint32(p.Port))
+	}
+	if p.NodePort != 0 && !slices.Contains(numbers, uint32(p.NodePort)) {
+		numbers = append(numbers, uint32(p.NodePort))
+	}
+	return numbers
+}
+
+// networksOf are the overlays that a task spec names and that skep makes.
+func networksOf(w World, spec *swarm.TaskSpec) []string {
+	var names []string
+	for _, n := range spec.Networks {
+		if isManaged(w, n.Target) {
+			names = append(names, n.Target)
+		}
+	}
+	return names
+}
+
+// Worn are the Services that a service is itself: those whose names are its aliases.
+func Worn(n Networking, spec *swarm.ServiceSpec) []Key {
+	var keys []Key
+	for _, network := range spec.TaskTemplate.Networks {
+		for _, alias := range network.Aliases {
+			if k, ok := n.serviceKey(alias); ok && !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
