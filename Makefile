@@ -37,7 +37,7 @@ demo-down: ## end the demonstration
 	@.ci/demo down
 
 .PHONY: images
-images: ## stand-ins for nginx:alpine, busybox and the like, where no registry is in reach
+images: ## stand-ins for nginx:alpine, busybox and the like, and the proxies' nginx, where no registry is in reach
 	@.ci/images --keep
 
 .PHONY: test
@@ -55,6 +55,10 @@ e2e: ## kubectl against a real Swarm (E2E=TestRollout for a part)
 .PHONY: e2e-simulated
 e2e-simulated: build ## the same walks on a simulated Swarm, but for those into containers: no root
 	SKEP_E2E=simulated go test ./gateway/e2e -count=1 -parallel 4 -run '$(E2E)'
+
+.PHONY: figures-traffic
+figures-traffic: ## steady loads while proxies, rules and Pods are replaced, and what proxies cost (REQUESTS=10000)
+	SKEP_E2E_REQUESTS=$(or $(REQUESTS),10000) .ci/e2e -run TestTraffic -v
 
 .PHONY: bench
 bench: build ## side by side with kube-apiserver and etcd: docs/performance.md

@@ -81,6 +81,16 @@ packages() {
 		apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
+# nginx_at_rest installs the nginx that tests run themselves. Its service is not started, now or at boot.
+nginx_at_rest() {
+	local managed=
+	[ ! -d /run/systemd/system ] || managed=1
+	[ -z "$managed" ] || as_root systemctl mask --quiet nginx
+	packages nginx libnginx-mod-stream
+	[ -z "$managed" ] || as_root systemctl unmask --quiet nginx
+	[ -z "$managed" ] || as_root systemctl disable --quiet nginx
+}
+
 # need_go ends with one clear sentence where Go is missing or too old for our go.mod.
 need_go() {
 	local want got

@@ -74,7 +74,7 @@ func (g *gateway) launch() error {
 	}
 	defer func() { _ = log.Close() }()
 	g.cmd = exec.Command(skepBin, "serve", "--docker-host", g.dockerHost, "--control-socket", g.control,
-		"--listen", g.listen, "--data-dir", g.dataDir, "--kubeconfig", g.kubeconfig)
+		"--listen", g.listen, "--data-dir", g.dataDir, "--kubeconfig", g.kubeconfig, "--service-mode", serviceMode())
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if err := g.cmd.Start(); err != nil {
@@ -97,6 +97,14 @@ func (g *gateway) launch() error {
 	}
 	g.kill()
 	return fmt.Errorf("skep is not ready after 30 s:\n%s", tail(g.log, 20))
+}
+
+// serviceMode is as on most machines where the Swarm is simulated: this one's kernel may lack what that needs.
+func serviceMode() string {
+	if simulated {
+		return "vip"
+	}
+	return "auto"
 }
 
 // stop ends the gateway in an orderly way, and by force after 15 s.

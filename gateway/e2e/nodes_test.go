@@ -64,6 +64,7 @@ func TestThreeNodes(t *testing.T) {
 			t.Errorf("get nodes says %q", row)
 		}
 	}
+	acrossNodes(t, r, s)
 	s.applyText(s.manifest("deployment", "replicas: 2", "replicas: 3"))
 	s.waitRunning("app=shop", 3)
 
