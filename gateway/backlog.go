@@ -152,6 +152,9 @@ func (b *backlog) full() bool {
 
 // add queues an event in the place of an earlier one of the same object, where that is old news by it.
 func (b *backlog) add(ev watch.Event) {
+	if ev.Type == watch.Bookmark {
+		clear(b.latest) // what came before it stays before it: it may be the end of a list
+	}
 	uid := uidOf(ev)
 	if before := b.latest[uid]; uid != "" && before != nil {
 		switch was := before.Value.(watch.Event).Type; {

@@ -124,7 +124,7 @@ func TestBacklogOfTheLate(t *testing.T) {
 		t.Fatalf("told of %q", all)
 	}
 	mark := version - 3 - 2*backlogOwn
-	want := []string{fmt.Sprintf("ADDED new@%d", mark-2), fmt.Sprintf("MODIFIED old@%d", mark-1), fmt.Sprintf("BOOKMARK @%d", mark)}
+	want := []string{fmt.Sprintf("ADDED new@%d", mark-2), fmt.Sprintf("MODIFIED old@%d", mark-1), fmt.Sprintf("MODIFIED ends@%d", mark), fmt.Sprintf("BOOKMARK @%d", mark)}
 	for i := range 2 * backlogOwn {
 		want = append(want, fmt.Sprintf("MODIFIED other%d@%d", i, mark+1+i))
 	}
@@ -137,6 +137,23 @@ func TestBacklogOfTheLate(t *testing.T) {
 }
 
 // What a watch begins with is its own, and may be all of a large cluster: it is not taken ahead.
+// A bookmark ends what a watch begins with: who lists by a watch takes what came before it for all that there is. So no
+// object may go from before a bookmark to behind it, however late the client is.
+func TestBacklogKeepsBookmarks(t *testing.T) {
+	s, to := backlogOf(t)
+	for i := range backlogReady + 1 { // more than is handed on before the client takes one
+		s.tell(watch.Added, fmt.Sprint("early", i), 1)
+	}
+	s.tell(watch.Added, "web", 2)
+	s.from.Action(watch.Bookmark, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "mark", ResourceVersion: "2"}})
+	s.tell(watch.Modified, "web", 3)
+	all := heard(t, to, "MODIFIED web@3")
+	want := []string{"ADDED web@2", "BOOKMARK mark@2", "MODIFIED web@3"}
+	if got := all[len(all)-len(want):]; !slices.Equal(got, want) {
+		t.Errorf("the end is %q, not %q", got, want)
+	}
+}
+
 func TestBacklogOfOwnEvents(t *testing.T) {
 	s, to := backlogOf(t)
 	sent := make(chan int)
