@@ -185,6 +185,7 @@ func (m *Mirror) applySecret(c change, touched dirty) uint64 {
 }
 
 func (m *Mirror) applyNetwork(c change, touched dirty) uint64 {
+	m.exposures.rules.regroup(false) // a workload's overlays are known by name
 	if old, ok := m.networks[c.id]; ok {
 		m.leaveStack(old.Labels, c.id, touched)
 	}

@@ -161,7 +161,7 @@ func (w world) NamespaceLabels(namespace string) map[string]string {
 func (w world) PolicyWorkloads() []translate.PolicyWorkload {
 	var all []translate.PolicyWorkload
 	for id, p := range w.m.exposures.parts {
-		if translate.IsPolicyWorkload(p.wl) {
+		if translate.IsPolicyWorkload(w, p.wl) {
 			all = append(all, translate.PolicyWorkload{
 				ID: p.wl.Service.Spec.Name, Service: id, Namespace: p.namespace, Labels: p.wl.Template.Labels,
 			})

@@ -216,7 +216,7 @@ func (w *fakeWorld) NamespaceLabels(namespace string) map[string]string {
 
 func (w *fakeWorld) PolicyWorkloads() []PolicyWorkload {
 	var all []PolicyWorkload
-	for _, id := range w.servicesWhere(func(wl *Workload) bool { return IsPolicyWorkload(wl) }) {
+	for _, id := range w.servicesWhere(func(wl *Workload) bool { return IsPolicyWorkload(w, wl) }) {
 		wl := w.Workload(id)
 		all = append(all, PolicyWorkload{ID: wl.Service.Spec.Name, Service: id, Namespace: wl.Identity.Namespace, Labels: wl.Template.Labels})
 	}
