@@ -206,12 +206,11 @@ func CarryPolicies(w World) Plan {
 // PolicyNetwork says whether a network is one that policies made.
 func PolicyNetwork(name string) bool { return strings.HasPrefix(name, policyPrefix) }
 
-// IsPolicyWorkload says whether policies are about a service: it was made through Kubernetes, so that it is on overlays
-// of skep's, or is the proxy of Ingresses. What Docker's tools made is not, whatever kubectl wrote on it since.
+// IsPolicyWorkload says whether policies are about a service: it was made through Kubernetes, or is the proxy of
+// Ingresses.
 func IsPolicyWorkload(w World, wl *Workload) bool {
-	labels := wl.Service.Spec.Labels
-	if of := labels[LabelProxy]; of != "" {
+	if of := wl.Service.Spec.Labels[LabelProxy]; of != "" {
 		return of == AddressID(IngressProxy)
 	}
-	return labels[LabelObject] != "" && !wl.Gone && onManaged(w, &wl.Service.Spec.TaskTemplate)
+	return !wl.Gone && madeHere(w, &wl.Service.Spec)
 }

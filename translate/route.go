@@ -28,7 +28,7 @@ const (
 
 // Labels of proxies, and of services that publish the ports of a Kubernetes Service themselves.
 const (
-	// LabelProxy is the key of the Service, namespace/name, that a proxy carries, or proxyOfIngresses.
+	// LabelProxy is the key of the Service, namespace/name, that a proxy carries, or IngressProxy's.
 	LabelProxy = "skep.proxy"
 	// LabelProxySpec is a digest of the spec that skep gave a proxy.
 	LabelProxySpec = "skep.proxy-spec"
@@ -73,9 +73,9 @@ func mistaken(e *Exposed, wl *Workload) bool {
 	})
 }
 
-// publishedBy says whether the one service behind a Service, made by Docker's tools, publishes all its ports itself.
+// publishedBy says whether the one service behind a Service publishes all its ports by what Docker's tools gave it.
 func publishedBy(e *Exposed, behind []*Workload) bool {
-	if !e.published() || len(behind) != 1 || behind[0].Service.Spec.Labels[LabelObject] != "" {
+	if !e.published() || len(behind) != 1 || behind[0].Service.Spec.Labels[LabelPublishes] != "" {
 		return false
 	}
 	for _, p := range e.Object.Spec.Ports {
@@ -124,7 +124,7 @@ func connect(w World, spec *swarm.ServiceSpec, namespace string, template *corev
 // reconnect has a service whose tasks are replaced anyway be the Services that select it by now. What Docker's tools
 // made keeps its networks.
 func reconnect(w World, wl *Workload, spec *swarm.ServiceSpec, template *corev1.PodTemplateSpec) {
-	if template.Spec.HostNetwork || !onManaged(w, &spec.TaskTemplate) || spec.Labels[LabelObject] == "" {
+	if template.Spec.HostNetwork || !madeHere(w, spec) {
 		return
 	}
 	spec.TaskTemplate.Networks = slices.Clone(spec.TaskTemplate.Networks)
@@ -138,8 +138,12 @@ func onFlat(w World, spec *swarm.TaskSpec) bool {
 
 func isFlat(w World, target string) bool { return networkName(w, target) == w.Networking().Network }
 
-func onManaged(w World, spec *swarm.TaskSpec) bool {
-	return slices.ContainsFunc(spec.Networks, func(n swarm.NetworkAttachmentConfig) bool { return isManaged(w, networkName(w, n.Target)) })
+// madeHere says whether a service was made through Kubernetes: it is on overlays of skep's. One that Docker's tools made
+// is not, even if kubectl has written on it since.
+func madeHere(w World, spec *swarm.ServiceSpec) bool {
+	return spec.Labels[LabelObject] != "" && slices.ContainsFunc(spec.TaskTemplate.Networks, func(n swarm.NetworkAttachmentConfig) bool {
+		return isManaged(w, networkName(w, n.Target))
+	})
 }
 
 // dress writes Services into a workload's spec: their names as aliases, the ports that they publish, and no virtual

@@ -222,7 +222,7 @@ func leavingWarnings(w World, after *Exposed) []string {
 	var warnings []string
 	for _, id := range w.Wearing(after.Key()) {
 		wl := w.Workload(id)
-		if wl == nil || wl.Gone || wl.Service.Spec.Labels[LabelObject] == "" || !mistaken(after, wl) {
+		if wl == nil || wl.Gone || !madeHere(w, &wl.Service.Spec) || !mistaken(after, wl) {
 			continue
 		}
 		what := "spec.selector: %s %q has the name of this Service itself (%s: %s) and is not behind it"
@@ -293,8 +293,7 @@ func meshService(k Key, s *swarm.Service) *Exposed {
 		out.Spec.Ports[0].Name = ""
 	}
 	coredefaults.SetObjectDefaults_Service(out)
-	e := newExposed(nil, out)
-	return e
+	return newExposed(nil, out)
 }
 
 func meshUID(s *swarm.Service) types.UID { return swarmUID("service", s.ID) }
@@ -309,10 +308,11 @@ func aliasesOf(spec *swarm.ServiceSpec) []string {
 	return slices.Compact(all)
 }
 
-// MeshKey is the Service that the published ports of a service show as; false where it publishes none, or skep made it.
+// MeshKey is the Service that the published ports of a service show as; false where it publishes none, or does so for a
+// Kubernetes Service. That kubectl has written on the workload makes no difference.
 func MeshKey(s *swarm.Service, name string) (Key, bool) {
 	published := slices.ContainsFunc(s.Endpoint.Ports, func(p swarm.PortConfig) bool { return p.PublishedPort != 0 })
-	if !published || s.Spec.Labels[LabelObject] != "" || isProxy(&s.Spec) {
+	if !published || s.Spec.Labels[LabelPublishes] != "" || isProxy(&s.Spec) {
 		return Key{}, false
 	}
 	return Key{StackNamespace(s.Spec.Labels), name}, true
