@@ -3,8 +3,6 @@ package translate
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,28 +14,7 @@ const mostSteps = 20
 // TestCarryGolden reads testdata/carry: what happens, each time followed by the steps that Carry, CarryIngresses and
 // CarryPolicies take until there is none left; then the ways that Services go, and what cannot be.
 func TestCarryGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/carry/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal("there are no cases", err)
-	}
-	for _, name := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".yaml"), func(t *testing.T) {
-			doc, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			input, _, _ := strings.Cut(string(doc), "\n"+goldenLine)
-			input = strings.TrimSuffix(input, "\n") + "\n"
-			got := input + carryOut(t, input)
-			if *update {
-				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(doc) {
-				t.Errorf("%s: got\n%s", name, got)
-			}
-		})
-	}
+	eachCase(t, "carry", carryOut)
 }
 
 // carryOut tells the steps that follow the last document in full, and of those before what they were about.

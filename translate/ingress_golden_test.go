@@ -138,28 +138,7 @@ var ingressTestOptions = IngressOptions{HTTPPort: 80, HTTPSPort: 443, Resolver: 
 // TestIngressGolden reads testdata/ingress-config: Ingresses and what they refer to, then the part of the nginx
 // configuration that is theirs, the files, the problems and warnings, and the labels for Traefik.
 func TestIngressGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/ingress-config/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal("there are no cases", err)
-	}
-	for _, name := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".yaml"), func(t *testing.T) {
-			doc, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			input, _, _ := strings.Cut(string(doc), "\n"+goldenLine)
-			input = strings.TrimSuffix(input, "\n") + "\n"
-			got := input + tellIngresses(t, readIngressWorld(t, input))
-			if *update {
-				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(doc) {
-				t.Errorf("%s: got\n%s", name, got)
-			}
-		})
-	}
+	eachCase(t, "ingress-config", func(t *testing.T, input string) string { return tellIngresses(t, readIngressWorld(t, input)) })
 }
 
 func tellIngresses(t *testing.T, w *ingressWorld) string {

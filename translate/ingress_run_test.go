@@ -102,7 +102,7 @@ metadata: {name: shop, annotations: {generate: shop.example}}
 // TestIngressRun has a real nginx serve Ingresses.
 func TestIngressRun(t *testing.T) {
 	if _, err := exec.LookPath("nginx"); err != nil {
-		t.Skip("nginx is not installed: apt-get install nginx-light")
+		t.Skip("needs nginx with its stream module: run `make test`, which installs it, or apt-get install nginx libnginx-mod-stream")
 	}
 	w := readIngressWorld(t, ingressRunInput)
 	w.ports = map[string]int32{"default/web": ingressBackend(t, "web"), "default/api": ingressBackend(t, "api")}

@@ -72,28 +72,34 @@ type stage struct {
 func TestLensGolden(t *testing.T) {
 	for _, lens := range lenses {
 		kind := strings.ToLower(lens.Kind())
-		files, err := filepath.Glob("testdata/" + kind + "/*.yaml")
-		if err != nil || len(files) == 0 {
-			t.Errorf("%s has no cases: %v", lens.Kind(), err)
-		}
-		for _, name := range files {
-			t.Run(kind+"/"+strings.TrimSuffix(filepath.Base(name), ".yaml"), func(t *testing.T) {
-				doc, err := os.ReadFile(name)
-				if err != nil {
+		eachCase(t, kind, func(t *testing.T, input string) string { return playOut(t, lens, input) })
+	}
+}
+
+// eachCase compares the files of testdata/<folder> with what comes of their input, or writes them.
+func eachCase(t *testing.T, folder string, outcome func(t *testing.T, input string) string) {
+	t.Helper()
+	files, err := filepath.Glob("testdata/" + folder + "/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Errorf("%s has no cases: %v", folder, err)
+	}
+	for _, name := range files {
+		t.Run(folder+"/"+strings.TrimSuffix(filepath.Base(name), ".yaml"), func(t *testing.T) {
+			doc, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, _, _ := strings.Cut(string(doc), "\n"+goldenLine)
+			input = strings.TrimSuffix(input, "\n") + "\n"
+			got := input + outcome(t, input)
+			if *update {
+				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				input, _, _ := strings.Cut(string(doc), "\n"+goldenLine)
-				input = strings.TrimSuffix(input, "\n") + "\n"
-				got := input + playOut(t, lens, input)
-				if *update {
-					if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				} else if got != string(doc) {
-					t.Errorf("%s: got\n%s", name, got)
-				}
-			})
-		}
+			} else if got != string(doc) {
+				t.Errorf("%s: got\n%s", name, got)
+			}
+		})
 	}
 }
 

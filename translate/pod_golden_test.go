@@ -49,28 +49,7 @@ const goldenLine = "------ "
 // TestPodTemplateGolden reads testdata/podtemplate: manifests (the last is a Pod or a Deployment, the others what
 // it refers to), then what comes of it.
 func TestPodTemplateGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/podtemplate/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases found", err)
-	}
-	for _, name := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".yaml"), func(t *testing.T) {
-			doc, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			input, _, _ := strings.Cut(string(doc), "\n"+goldenLine)
-			input = strings.TrimSuffix(input, "\n") + "\n"
-			got := input + goldenOutcome(t, input)
-			if *update {
-				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(doc) {
-				t.Errorf("%s: got\n%s", name, got)
-			}
-		})
-	}
+	eachCase(t, "podtemplate", goldenOutcome)
 }
 
 // goldenCase reads the manifests of a case.

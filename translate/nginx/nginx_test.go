@@ -23,7 +23,7 @@ import (
 func needNginx(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("nginx"); err != nil {
-		t.Skip("nginx is not installed: apt-get install nginx-light libnginx-mod-stream")
+		t.Skip("needs nginx with its stream module: run `make test`, which installs it, or apt-get install nginx libnginx-mod-stream")
 	}
 }
 
