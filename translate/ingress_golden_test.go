@@ -138,7 +138,10 @@ var ingressTestOptions = IngressOptions{HTTPPort: 80, HTTPSPort: 443, Resolver: 
 // TestIngressGolden reads testdata/ingress-config: Ingresses and what they refer to, then the part of the nginx
 // configuration that is theirs, the files, the problems and warnings, and the labels for Traefik.
 func TestIngressGolden(t *testing.T) {
-	eachCase(t, "ingress-config", func(t *testing.T, input string) string { return tellIngresses(t, readIngressWorld(t, input)) })
+	eachCase(t, "ingress-config", func(t *testing.T, input string) string {
+		t.Helper()
+		return tellIngresses(t, readIngressWorld(t, input))
+	})
 }
 
 func tellIngresses(t *testing.T, w *ingressWorld) string {

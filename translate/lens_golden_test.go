@@ -72,7 +72,10 @@ type stage struct {
 func TestLensGolden(t *testing.T) {
 	for _, lens := range lenses {
 		kind := strings.ToLower(lens.Kind())
-		eachCase(t, kind, func(t *testing.T, input string) string { return playOut(t, lens, input) })
+		eachCase(t, kind, func(t *testing.T, input string) string {
+			t.Helper()
+			return playOut(t, lens, input)
+		})
 	}
 }
 
