@@ -14,10 +14,10 @@ IMAGE    ?= skep:latest
 .PHONY: help
 help: ## this list
 	@echo 'skep: the Kubernetes API over Docker Swarm'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## bin/skep, and bin/kubectl from the same go.mod
+build: ## bin/skep and what runs on nodes, and bin/kubectl from the same go.mod
 	@.ci/build
 
 .PHONY: up
@@ -60,6 +60,14 @@ e2e-simulated: build ## the same walks on a simulated Swarm, but for those into 
 figures-traffic: ## steady loads while proxies, rules and Pods are replaced, and what proxies cost (REQUESTS=10000)
 	SKEP_E2E_REQUESTS=$(or $(REQUESTS),10000) .ci/e2e -run TestTraffic -v
 
+.PHONY: conformance
+conformance: ## Kubernetes' own conformance tests on a real Swarm (FOCUS='sig-node.*Pods', SKIP=, PROCS=4): docs/conformance.md
+	@FOCUS='$(FOCUS)' SKIP='$(SKIP)' PROCS='$(PROCS)' .ci/conformance run
+
+.PHONY: conformance-report
+conformance-report: ## docs/conformance.md anew, from what runs have found
+	@.ci/conformance report
+
 .PHONY: bench
 bench: build ## side by side with kube-apiserver and etcd: docs/performance.md
 	go -C gateway/bench test . -bench . -run '^$$' -timeout 30m
@@ -85,5 +93,5 @@ verify: ## format, vet, lint, imports, and that generated files are fresh
 	@.ci/verify
 
 .PHONY: image
-image: ## the container image, skep:latest (IMAGE=name:tag)
-	docker build --build-arg VERSION="$$(.ci/build version)" --tag '$(IMAGE)' .
+image: ## the container image of gateway, agent and sandbox, skep:latest (IMAGE=name:tag)
+	@.ci/image '$(IMAGE)'

@@ -6,6 +6,7 @@ DATA=$HOME/.skep # where skep itself looks, too
 KUBE=${KUBECONFIG:-$HOME/.kube/config}
 KUBE=${KUBE%%:*} # of several files, kubectl writes to the first
 LISTEN=${SKEP_LISTEN:-127.0.0.1:6443}
+IMAGE=skep:latest
 SOCKET=/var/run/docker.sock
 DOCKER_HOST_GIVEN=${DOCKER_HOST:-}
 export DOCKER_HOST=${DOCKER_HOST:-unix://$SOCKET}
