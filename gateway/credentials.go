@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -35,6 +36,17 @@ const (
 	serverKeyFile  = "server.key"
 	tokensFile     = "tokens.csv" // token,user,uid,"group": kube-apiserver's --token-auth-file
 	sealingKeyFile = "sealing.key"
+	// The nodes' agents serve with the one pair, the gateway shows them the other.
+	agentCertFile       = "agent.crt"
+	agentKeyFile        = "agent.key"
+	agentClientCertFile = "agent-client.crt"
+	agentClientKeyFile  = "agent-client.key"
+)
+
+// Both ends of the way to an agent have certificates of our CA, as administrators do: an agent goes by the name, too.
+const (
+	agentServerName = "skep-agent"   // DNS name in the certificate of all agents, whatever their node
+	agentClientName = "skep-gateway" // common name of those that agents listen to
 )
 
 const (
@@ -54,6 +66,9 @@ func OpenCredentials(dir string, hosts []string) (*Credentials, error) {
 		return nil, err
 	}
 	if err := c.ensureServer(hosts); err != nil {
+		return nil, err
+	}
+	if err := c.ensureAgents(); err != nil {
 		return nil, err
 	}
 	if err := c.ensureRandom(tokensFile, func(secret string) string { return secret + ",skep-admin,skep-admin,\"" + adminGroup + "\"\n" }); err != nil {
@@ -159,13 +174,13 @@ func (c *Credentials) issue(template *x509.Certificate) (*x509.Certificate, *ecd
 	return cert, key, err
 }
 
-// ensureServer has a serving certificate for all hosts that is good for a while yet.
+// ensureServer has a serving certificate for all hosts that is good for a while yet; with no hosts, for those it names.
 func (c *Credentials) ensureServer(hosts []string) error {
-	if certs, err := certutil.CertsFromFile(c.path(serverCertFile)); err == nil && serves(certs[0], hosts) {
-		return nil
-	}
-	if c.has(serverCertFile) && !c.has(caKeyFile) {
-		return nil // given to us whole: who gave it knows for which hosts it is
+	if certs, err := certutil.CertsFromFile(c.path(serverCertFile)); err == nil && len(hosts) == 0 {
+		hosts = slices.Clone(certs[0].DNSNames)
+		for _, ip := range certs[0].IPAddresses {
+			hosts = append(hosts, ip.String())
+		}
 	}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "skep"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -177,11 +192,40 @@ func (c *Credentials) ensureServer(hosts []string) error {
 			template.DNSNames = append(template.DNSNames, h)
 		}
 	}
+	return c.ensurePair(serverCertFile, serverKeyFile, template, hosts)
+}
+
+// ensureAgents has the pairs of both ends. Without the CA's key none can be made, and none has to be there: whoever
+// reaches no agent serves all the rest, and AgentClient says what to do.
+func (c *Credentials) ensureAgents() error {
+	if !c.has(caKeyFile) {
+		return nil
+	}
+	err := c.ensurePair(agentCertFile, agentKeyFile, &x509.Certificate{
+		Subject: pkix.Name{CommonName: agentServerName}, DNSNames: []string{agentServerName},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, []string{agentServerName})
+	if err != nil {
+		return err
+	}
+	return c.ensurePair(agentClientCertFile, agentClientKeyFile, &x509.Certificate{
+		Subject: pkix.Name{CommonName: agentClientName}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, nil)
+}
+
+// ensurePair has a certificate that is good for all hosts and for a while yet, and its key.
+func (c *Credentials) ensurePair(certName, keyName string, template *x509.Certificate, hosts []string) error {
+	if certs, err := certutil.CertsFromFile(c.path(certName)); err == nil && c.has(keyName) && serves(certs[0], hosts) {
+		return nil
+	}
+	if c.has(certName) && !c.has(caKeyFile) {
+		return nil // given to us whole: who gave it knows for which hosts it is
+	}
 	cert, key, err := c.issue(template)
 	if err != nil {
 		return err
 	}
-	return c.writePair(serverCertFile, serverKeyFile, cert, key)
+	return c.writePair(certName, keyName, cert, key)
 }
 
 func serves(cert *x509.Certificate, hosts []string) bool {
@@ -201,6 +245,35 @@ func (c *Credentials) ensureRandom(name string, format func(secret string) strin
 		return err
 	}
 	return c.write(name, []byte(format(hex.EncodeToString(secret))))
+}
+
+// AgentClient is how the gateway calls a node's agent, which it takes for one by its certificate, not by its address. The
+// gateway's own certificate is read anew for every connection, so that one that was renewed counts at once.
+func (c *Credentials) AgentClient() (*tls.Config, error) {
+	roots, err := certutil.NewPool(c.path(caCertFile))
+	if err != nil {
+		return nil, fmt.Errorf("the CA certificate: %w", err)
+	}
+	if _, err := c.agentClientPair(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: agentServerName,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.agentClientPair() },
+	}, nil
+}
+
+// agentClientPair reads what the gateway shows to agents.
+func (c *Credentials) agentClientPair() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.path(agentClientCertFile), c.path(agentClientKeyFile))
+	if err == nil && time.Now().After(pair.Leaf.NotAfter) {
+		err = fmt.Errorf("%s ended on %s", c.path(agentClientCertFile), pair.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the nodes' agents cannot be called without a certificate that they trust: %w; "+
+			"\"skep kubeconfig --data-dir\" with the folder that has ca.key makes what is missing or has ended, and docs/deploy.md says where it belongs", err)
+	}
+	return &pair, nil
 }
 
 // SealingKey is the key for Secrets, 32 bytes.
