@@ -56,12 +56,13 @@ func New(ctx context.Context, backend Backend) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	happened := daemonevents.New()
 	e := &engine{
 		Backend: backend,
 		control: backend.Control(),
-		events:  daemonevents.New(),
+		events:  happened,
 		nets:    newHostNetworks(backend.NodeID()),
-		volumes: newVolumes(backend.Dir()),
+		volumes: newVolumes(backend.Dir(), happened),
 	}
 	if err := e.recordEvents(ctx); err != nil {
 		return nil, err

@@ -16,8 +16,10 @@ import (
 
 	"github.com/docker/docker/api/server/httputils"
 	"github.com/docker/docker/api/server/router"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
+	daemonevents "github.com/docker/docker/daemon/events"
 	"github.com/docker/docker/errdefs"
 )
 
@@ -33,10 +35,16 @@ type volumes struct {
 	mu     sync.Mutex
 	root   string
 	byName map[string]*volume.Volume
+	events *daemonevents.Events
 }
 
-func newVolumes(root string) *volumes {
-	return &volumes{root: root, byName: map[string]*volume.Volume{}}
+func newVolumes(root string, happened *daemonevents.Events) *volumes {
+	return &volumes{root: root, byName: map[string]*volume.Volume{}, events: happened}
+}
+
+// tell makes the Docker event of a volume's beginning or end.
+func (v *volumes) tell(action events.Action, name string) {
+	v.events.Log(action, events.VolumeEventType, events.Actor{ID: name, Attributes: map[string]string{"driver": localDriver}})
 }
 
 func (e *engine) volumeRoutes() router.Router {
@@ -114,6 +122,7 @@ func (v *volumes) create(_ context.Context, w http.ResponseWriter, r *http.Reque
 			Labels:     request.Labels,
 			Options:    request.DriverOpts,
 		}
+		v.tell(events.ActionCreate, name)
 	}
 	return httputils.WriteJSON(w, http.StatusCreated, v.byName[name])
 }
@@ -124,7 +133,10 @@ func (v *volumes) remove(_ context.Context, w http.ResponseWriter, r *http.Reque
 	if v.byName[vars["name"]] == nil && !httputils.BoolValue(r, "force") {
 		return errNoVolume(vars["name"])
 	}
-	delete(v.byName, vars["name"])
+	if v.byName[vars["name"]] != nil {
+		delete(v.byName, vars["name"])
+		v.tell(events.ActionDestroy, vars["name"])
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
