@@ -92,6 +92,9 @@ func serve() *cobra.Command {
 	f.StringVar(&o.Networking.ProxyImage, "proxy-image", o.Networking.ProxyImage, "image of the proxies that carry Services and Ingresses: nginx with its stream module")
 	f.Uint32Var(&o.Networking.HTTPPort, "ingress-http-port", o.Networking.HTTPPort, "port of the nodes for HTTP to Ingresses; 0 for none")
 	f.Uint32Var(&o.Networking.HTTPSPort, "ingress-https-port", o.Networking.HTTPSPort, "port of the nodes for HTTPS to Ingresses; 0 for none")
+	f.StringVar(&o.Networking.Image, "image", o.Networking.Image, "skep's own image, which runs the sandboxes of Pods; it has to be on every node, or in a registry that the nodes reach")
+	f.StringVar(&o.Networking.EngineSocket, "engine-socket", o.Networking.EngineSocket, "the Docker Engine's socket on every node, for the sandboxes of Pods")
+	f.IntVar(&o.AgentPort, "agent-port", gateway.DefaultAgentPort, "port of the agents on the Swarm's other nodes")
 	f.StringVar(&format, "log-format", "text", "text or json")
 	f.IntVar(&nodes, "simulate", 0, "serve a Swarm of that many simulated nodes, which ends with skep; no Docker is needed")
 	f.Lookup("simulate").NoOptDefVal = "3"

@@ -13,12 +13,16 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/plugin/pkg/admission/network/defaultingressclass"
+	"k8s.io/kubernetes/plugin/pkg/admission/serviceaccount"
+	"k8s.io/kubernetes/plugin/pkg/admission/storage/persistentvolume/resize"
+	"k8s.io/kubernetes/plugin/pkg/admission/storage/storageclass/setdefault"
+	"k8s.io/kubernetes/plugin/pkg/admission/storage/storageobjectinuseprotection"
 
 	"skep/translate"
 )
 
-// admissionChain is kube-apiserver's NamespaceLifecycle and DefaultIngressClass, then what Swarm can and cannot do.
-func admissionChain(client kubernetes.Interface, factory informers.SharedInformerFactory) (admission.Interface, error) {
+// admissionChain is kube-apiserver's NamespaceLifecycle and ServiceAccount, its plug-ins for classes and claims, then what Swarm can and cannot do.
+func admissionChain(client kubernetes.Interface, factory informers.SharedInformerFactory, net translate.Networking) (admission.Interface, error) {
 	namespaces, err := lifecycle.NewLifecycle(sets.New("default", "kube-system", "kube-public", "kube-node-lease"))
 	if err != nil {
 		return nil, err
@@ -32,28 +36,43 @@ func admissionChain(client kubernetes.Interface, factory informers.SharedInforme
 	if err != nil {
 		return nil, err
 	}
-	return admission.NewChainHandler(namespaces, classes, fates{admission.NewHandler(admission.Create, admission.Update)}), nil
+	accounts := serviceaccount.NewServiceAccount()
+	accounts.MountServiceAccountToken = false // a Pod that wants a token asks for one in a projected volume
+	accounts.SetExternalKubeClientSet(client)
+	accounts.SetExternalKubeInformerFactory(factory)
+	if err := accounts.ValidateInitialization(); err != nil {
+		return nil, err
+	}
+	return admission.NewChainHandler(namespaces, accounts, newNamedVolumes(factory), classes, fates{admission.NewHandler(admission.Create, admission.Update), net}), nil
 }
 
-// defaultClasses is kube-apiserver's DefaultIngressClass.
+// defaultClasses are kube-apiserver's DefaultIngressClass and its plug-ins for claims.
 func defaultClasses(factory informers.SharedInformerFactory) (admission.Interface, error) {
 	plugins := admission.NewPlugins()
 	defaultingressclass.Register(plugins)
+	setdefault.Register(plugins)
+	storageobjectinuseprotection.Register(plugins)
+	resize.Register(plugins)
 	config, err := admission.ReadAdmissionConfiguration(nil, "", nil)
 	if err != nil {
 		return nil, err
 	}
-	return plugins.NewFromPlugins([]string{defaultingressclass.PluginName}, config, initializer.New(nil, nil, factory, nil, nil, nil, nil, nil), nil)
+	return plugins.NewFromPlugins([]string{
+		defaultingressclass.PluginName, setdefault.PluginName, storageobjectinuseprotection.PluginName, resize.PluginName,
+	}, config, initializer.New(nil, nil, factory, nil, nil, nil, nil, nil), nil)
 }
 
 // fates tells a client what becomes of the fields that it sent: a refused one is a 422 that names it, an
 // approximated one a Warning. It stands after Kubernetes' own validation, and in dry-run too.
-type fates struct{ *admission.Handler }
+type fates struct {
+	*admission.Handler
+	net translate.Networking
+}
 
 var _ admission.ValidationInterface = fates{}
 
 // Validate implements admission.ValidationInterface.
-func (fates) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+func (f fates) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	r, ok := resourceOf(a)
 	if ok && a.GetSubresource() == "status" && r.Backing != "document" {
 		warning.AddWarning(ctx, "", "status: the Swarm decides it; what was written is not kept")
@@ -65,13 +84,13 @@ func (fates) Validate(ctx context.Context, a admission.Attributes, _ admission.O
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
-	refused, warnings := translate.Check(r.Lens.Kind(), object)
+	refused, warnings := translate.Check(r.Lens.Kind(), object, f.net)
 	if a.GetOperation() == admission.Update && a.GetOldObject() != nil {
 		old, err := converter{r.GVR.GroupVersion()}.ToExternal(a.GetOldObject())
 		if err != nil {
 			return apierrors.NewInternalError(err)
 		}
-		was, told := translate.Check(r.Lens.Kind(), old)
+		was, told := translate.Check(r.Lens.Kind(), old, f.net)
 		refused, warnings = translate.NewRefusals(refused, was), translate.NewWarnings(warnings, told)
 	}
 	for _, text := range warnings {

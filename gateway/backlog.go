@@ -3,14 +3,18 @@ package gateway
 import (
 	linked "container/list"
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
+
+	"skep/swarm"
 )
 
 // The watch cache has room for some twenty events a watch, and ends the watch of who is further behind. A Swarm that
@@ -30,10 +34,16 @@ const (
 )
 
 // patient is a watch cache whose watches have backlogs.
-type patient struct{ storage.Interface }
+type patient struct {
+	storage.Interface
+	view *swarm.View
+}
 
 // Watch implements storage.Interface.
 func (p patient) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
+	if rev, err := strconv.ParseUint(opts.ResourceVersion, 10, 64); err == nil && p.view.Ahead(rev) {
+		return nil, apierrors.NewResourceExpired("too old resource version: " + opts.ResourceVersion + " is another gateway's")
+	}
 	from, err := p.Interface.Watch(ctx, key, opts)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (s source) Watch(context.Context, string, storage.ListOptions) (watch.Inter
 func backlogOf(t *testing.T) (s source, to watch.Interface) {
 	t.Helper()
 	s.from = watch.NewFake() // without room: what is sent was taken
-	to, err := patient{s}.Watch(t.Context(), "", storage.ListOptions{})
+	to, err := patient{Interface: s}.Watch(t.Context(), "", storage.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,12 +53,15 @@ func startControllers(ctx context.Context, client kubernetes.Interface, config *
 	go func() { <-ctx.Done(); c.queue.ShutDown() }()
 	go c.run(ctx)
 	go b.mirror.KeepHouse(ctx, b.engine)
+	go b.mirror.KeepReports(ctx, b.engine)
+	go b.mirror.KeepUpdates(ctx, hands{b.agents, client})
+	go b.agents.run(ctx)
 	told := newReports(ctx, client)
 	go b.mirror.KeepRoutes(ctx, b.engine, told.tell)
 	go b.mirror.KeepIngresses(ctx, b.engine, func(problems []translate.Problem) { told.tell(translate.IngressProxy, problems) })
 	go b.mirror.KeepPolicies(ctx, b.engine)
 	go makeClasses(ctx, client)
-	return nil
+	return startStorage(ctx, client, factory, b, nodeVolumes{b.agents})
 }
 
 // fewTries are no reason to be loud.

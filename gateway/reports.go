@@ -52,7 +52,7 @@ func (r *reports) tell(about translate.Key, problems []translate.Problem) {
 	}
 }
 
-var versions = map[string]string{"Service": "v1", "Ingress": "networking.k8s.io/v1", "NetworkPolicy": "networking.k8s.io/v1"}
+var versions = map[string]string{"Pod": "v1", "Service": "v1", "Ingress": "networking.k8s.io/v1", "NetworkPolicy": "networking.k8s.io/v1"}
 
 // makeClasses makes skep's IngressClasses, the one of its proxy being the default, where there are none at all.
 func makeClasses(ctx context.Context, client kubernetes.Interface) {

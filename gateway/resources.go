@@ -10,6 +10,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -18,6 +19,7 @@ import (
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
 	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
 	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	_ "k8s.io/kubernetes/pkg/apis/storage/install"
 	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
 	daemonsetstore "k8s.io/kubernetes/pkg/registry/apps/daemonset/storage"
 	deploymentstore "k8s.io/kubernetes/pkg/registry/apps/deployment/storage"
@@ -31,12 +33,15 @@ import (
 	eventstore "k8s.io/kubernetes/pkg/registry/core/event/storage"
 	namespacestore "k8s.io/kubernetes/pkg/registry/core/namespace/storage"
 	nodestore "k8s.io/kubernetes/pkg/registry/core/node/storage"
+	persistentvolumestore "k8s.io/kubernetes/pkg/registry/core/persistentvolume/storage"
+	claimstore "k8s.io/kubernetes/pkg/registry/core/persistentvolumeclaim/storage"
 	secretstore "k8s.io/kubernetes/pkg/registry/core/secret/storage"
-	serviceaccountstore "k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage"
 	endpointslicestore "k8s.io/kubernetes/pkg/registry/discovery/endpointslice/storage"
 	ingressstore "k8s.io/kubernetes/pkg/registry/networking/ingress/storage"
 	ingressclassstore "k8s.io/kubernetes/pkg/registry/networking/ingressclass/storage"
 	networkpolicystore "k8s.io/kubernetes/pkg/registry/networking/networkpolicy/storage"
+	storageclassstore "k8s.io/kubernetes/pkg/registry/storage/storageclass/storage"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"skep/translate"
 )
@@ -57,7 +62,7 @@ var Resources = []Resource{
 	{corev1.SchemeGroupVersion.WithResource("namespaces"), "namespace", translate.Namespaces{}, namespaces},
 	{corev1.SchemeGroupVersion.WithResource("nodes"), "node", translate.Nodes{}, nodes},
 	{corev1.SchemeGroupVersion.WithResource("pods"), "task", translate.Pods{}, pods},
-	{corev1.SchemeGroupVersion.WithResource("configmaps"), "document", configMaps, func(b *builder) (map[string]rest.Storage, error) {
+	{corev1.SchemeGroupVersion.WithResource("configmaps"), "derived, document", translate.ConfigMaps, func(b *builder) (map[string]rest.Storage, error) {
 		s, err := configmapstore.NewREST(b)
 		return map[string]rest.Storage{"": s}, err
 	}},
@@ -69,9 +74,8 @@ var Resources = []Resource{
 		s.TableConvertor = unkeptRows{s.TableConvertor}
 		return map[string]rest.Storage{"": s}, nil
 	}},
-	{corev1.SchemeGroupVersion.WithResource("serviceaccounts"), "document", serviceAccounts, func(b *builder) (map[string]rest.Storage, error) {
-		s, err := serviceaccountstore.NewREST(b, nil, nil, nil, 0, nil, nil, nil, nil, nil, false, 0)
-		return map[string]rest.Storage{"": s}, err
+	{corev1.SchemeGroupVersion.WithResource("serviceaccounts"), "derived, document", translate.ServiceAccounts, func(b *builder) (map[string]rest.Storage, error) {
+		return b.accounts.storage(b)
 	}},
 	{corev1.SchemeGroupVersion.WithResource("events"), "memory", translate.Events{}, events},
 	{eventsv1.SchemeGroupVersion.WithResource("events"), "memory", translate.Events{}, events},
@@ -112,10 +116,24 @@ var Resources = []Resource{
 		s, err := networkpolicystore.NewREST(b)
 		return map[string]rest.Storage{"": s}, err
 	}},
+	{corev1.SchemeGroupVersion.WithResource("persistentvolumes"), "document, volume", translate.PersistentVolumes{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, status, err := persistentvolumestore.NewREST(b)
+		return map[string]rest.Storage{"": s, "/status": status}, err
+	}},
+	{corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims"), "document", translate.PersistentVolumeClaims{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, status, err := claimstore.NewREST(b)
+		return map[string]rest.Storage{"": s, "/status": status}, err
+	}},
+	{storagev1.SchemeGroupVersion.WithResource("storageclasses"), "document", translate.StorageClasses, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := storageclassstore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
 	{coordinationv1.SchemeGroupVersion.WithResource("leases"), "document", leases, func(b *builder) (map[string]rest.Storage, error) {
 		s, err := leasestore.NewREST(b)
 		return map[string]rest.Storage{"": s}, err
 	}},
+	{metricsv1beta1.SchemeGroupVersion.WithResource("nodes"), "none", nil, newNodeMetrics},
+	{metricsv1beta1.SchemeGroupVersion.WithResource("pods"), "none", nil, newPodMetrics},
 	{authorizationv1.SchemeGroupVersion.WithResource("selfsubjectaccessreviews"), "none", nil, func(b *builder) (map[string]rest.Storage, error) {
 		return map[string]rest.Storage{"": selfsubjectaccessreview.NewREST(b.authorizer, legacyscheme.Scheme)}, nil
 	}},
@@ -128,18 +146,13 @@ var Resources = []Resource{
 }
 
 var (
-	configMaps = translate.Documents{
-		Of: "ConfigMap", Native: translate.GroupConfig,
-		New: func() translate.Object { return &corev1.ConfigMap{} },
-	}
 	secrets = translate.Documents{
 		Of: "Secret", Sealed: true, Native: translate.GroupSecret,
 		New:     func() translate.Object { return &corev1.Secret{} },
 		Default: func(o translate.Object) { coredefaults.SetObjectDefaults_Secret(o.(*corev1.Secret)) },
 	}
-	serviceAccounts = translate.Documents{Of: "ServiceAccount", New: func() translate.Object { return &corev1.ServiceAccount{} }}
-	ingressClasses  = translate.Documents{Of: "IngressClass", New: func() translate.Object { return &networkingv1.IngressClass{} }}
-	leases          = translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }}
+	ingressClasses = translate.Documents{Of: "IngressClass", New: func() translate.Object { return &networkingv1.IngressClass{} }}
+	leases         = translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }}
 )
 
 // sealedKinds are the kinds whose content the Swarm's other clients cannot read.
@@ -163,6 +176,7 @@ func nodes(b *builder) (map[string]rest.Storage, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.nodes = s.Node
 	return map[string]rest.Storage{"": s.Node, "/status": s.Status}, nil
 }
 

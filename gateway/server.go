@@ -25,13 +25,14 @@ import (
 	"k8s.io/apiserver/pkg/server/options"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-base/compatibility"
 	"k8s.io/klog/v2"
 	openapicommon "k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/capabilities"
 	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/kubernetes/pkg/generated/openapi"
+	metricskinds "k8s.io/metrics/pkg/apis/metrics/install"
 
 	"skep/swarm"
 	"skep/translate"
@@ -50,6 +51,7 @@ type Options struct {
 	Swarm       swarm.Options
 	Networking  translate.Networking
 	ServiceMode ServiceMode
+	AgentPort   int           // of the agents on the Swarm's other nodes
 	GracePeriod time.Duration // for what is under way when asked to stop
 }
 
@@ -112,6 +114,14 @@ func Serve(ctx context.Context, o Options) error {
 	if mirror.Networking, err = networking(o, engine); err != nil {
 		return err
 	}
+	ca, err := os.ReadFile(credentials.path(caCertFile))
+	if err != nil {
+		return fmt.Errorf("the CA certificate: %w", err)
+	}
+	mirror.ClusterCA = string(ca)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		mirror.APIPort = int32(port)
+	}
 	server, err := newServer(ctx, o, host, port, credentials, engine, mirror)
 	if err != nil {
 		return err
@@ -170,6 +180,7 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 	if err := utilfeature.DefaultMutableFeatureGate.Set(string(features.ContainerStopSignals) + "=true"); err != nil {
 		return nil, err
 	}
+	capabilities.Setup(true, 0) // privileged containers, as kube-apiserver --allow-privileged
 	config := genericapiserver.NewConfig(legacyscheme.Codecs)
 	config.EffectiveVersion = compatibility.NewEffectiveVersionFromString(KubernetesVersion, "", "")
 	config.ExternalAddress = net.JoinHostPort(host, strconv.Itoa(port))
@@ -186,14 +197,14 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 		return nil, fmt.Errorf("the CA certificate: %w", err)
 	}
 	config.SecureServing.ClientCA = ca
-	if config.Authentication.Authenticator, err = authentication(ctx, ca, c.path(tokensFile)); err != nil {
+	accounts, err := identify(ctx, config, c, ca, mirror.Networking.Domain)
+	if err != nil {
 		return nil, err
 	}
-	if config.Authorization.Authorizer, err = authorization(); err != nil {
-		return nil, err
-	}
-	// Beside Kubernetes' own kinds there is the list of custom ones, which is empty.
+	client := accounts.client
+	// Beside Kubernetes' own kinds there is the list of custom ones, which is empty, and what metrics-server has.
 	extensions.Install(legacyscheme.Scheme)
+	metricskinds.Install(legacyscheme.Scheme)
 	definitions := func(ref openapicommon.ReferenceCallback) map[string]openapicommon.OpenAPIDefinition {
 		all := extensionsopenapi.GetOpenAPIDefinitions(ref)
 		maps.Copy(all, openapi.GetOpenAPIDefinitions(ref))
@@ -206,12 +217,8 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 	config.OpenAPIV3Config.Info.Title = "Kubernetes"
 	config.ReadyzChecks = append(config.ReadyzChecks, healthz.NamedCheck("swarm", func(*http.Request) error { return mirror.Ready() }))
 
-	client, err := kubernetes.NewForConfig(config.LoopbackClientConfig)
-	if err != nil {
-		return nil, err
-	}
 	factory := informers.NewSharedInformerFactory(client, 0)
-	if config.AdmissionControl, err = admissionChain(client, factory); err != nil {
+	if config.AdmissionControl, err = admissionChain(client, factory, mirror.Networking); err != nil {
 		return nil, err
 	}
 	server, err := config.Complete(factory).New("skep", genericapiserver.NewEmptyDelegate())
@@ -219,6 +226,9 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 		return nil, err
 	}
 	b := newBuilder(engine, mirror, config.Authorization.Authorizer)
+	b.accounts = accounts
+	b.agents, b.client = newAgents(o, engine, mirror, c), client
+	b.usages = newUsages(b.agents)
 	if err := install(server, b); err != nil {
 		return nil, err
 	}

@@ -1,13 +1,16 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/client-go/kubernetes"
 	api "k8s.io/kubernetes/pkg/apis/core"
 	"k8s.io/kubernetes/pkg/registry/core/service/ipallocator"
 	"k8s.io/kubernetes/pkg/registry/core/service/portallocator"
@@ -26,11 +29,27 @@ const (
 func services(b *builder) (map[string]rest.Storage, error) {
 	addresses := map[api.IPFamily]ipallocator.Interface{api.IPv4Protocol: swarmAddresses{}}
 	ports := &nodePorts{held: b.mirror.HoldsPort, given: map[int]time.Time{}}
-	s, status, _, err := servicestore.NewREST(b, api.IPv4Protocol, addresses, ports, nil, nil, http.DefaultTransport)
+	s, status, through, err := servicestore.NewREST(b, api.IPv4Protocol, addresses, ports, slicesOf{b.client}, b.pods, b.agents.podTransport())
 	if err != nil {
 		return nil, err
 	}
-	return map[string]rest.Storage{"": s, "/status": status}, nil
+	return map[string]rest.Storage{"": s, "/status": status, "/proxy": through}, nil
+}
+
+// slicesOf finds what a Service is proxied to.
+type slicesOf struct{ client kubernetes.Interface }
+
+// GetEndpointSlices implements proxy.EndpointSliceGetter.
+func (s slicesOf) GetEndpointSlices(namespace, name string) ([]*discoveryv1.EndpointSlice, error) {
+	list, err := s.client.DiscoveryV1().EndpointSlices(namespace).List(context.Background(), metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + name})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*discoveryv1.EndpointSlice, 0, len(list.Items))
+	for i := range list.Items {
+		found = append(found, &list.Items[i])
+	}
+	return found, nil
 }
 
 // swarmAddresses leaves it to Swarm which address a Service gets: it is known when its service is there.

@@ -15,6 +15,7 @@ import (
 	storagefeature "k8s.io/apiserver/pkg/storage/feature"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
@@ -24,12 +25,17 @@ import (
 
 // builder makes registries over the Swarm: it is the generic.RESTOptionsGetter of all of them.
 type builder struct {
-	engine     *swarm.Engine
-	mirror     *swarm.Mirror
-	authorizer authorizer.UnconditionalAuthorizer
-	lenses     map[schema.GroupResource]row
-	views      map[schema.GroupResource]*swarm.View
-	kept       *encodings
+	engine      *swarm.Engine
+	mirror      *swarm.Mirror
+	authorizer  authorizer.UnconditionalAuthorizer
+	accounts    *serviceTokens
+	agents      *agents
+	client      kubernetes.Interface // this server's own
+	pods, nodes reader               // set by their rows
+	usages      *usages
+	lenses      map[schema.GroupResource]row
+	views       map[schema.GroupResource]*swarm.View
+	kept        *encodings
 }
 
 type row struct {
@@ -101,7 +107,7 @@ func (b *builder) decorate(
 	}
 	delegator := cacher.NewCacheDelegator(c, store)
 	var once sync.Once
-	return patient{delegator}, func() { once.Do(func() { delegator.Stop(); c.Stop() }) }, nil
+	return patient{delegator, b.views[config.GroupResource]}, func() { once.Do(func() { delegator.Stop(); c.Stop() }) }, nil
 }
 
 // compact leaves empty fields out, which a selector cannot tell from those that are not there: a watch cache keeps a

@@ -105,6 +105,7 @@ func (m *Mirror) applyNode(c change, touched dirty) uint64 {
 
 // touchPodsOn has the Pods of a node looked at again: they show its name and address.
 func (m *Mirror) touchPodsOn(nodeID string, touched dirty) {
+	m.touchVolumesOn(nodeID, touched)
 	for id, tasks := range m.tasks {
 		if slices.ContainsFunc(tasks, func(t *swarm.Task) bool { return t.NodeID == nodeID }) {
 			touched.add(translate.GroupService, id)
@@ -119,6 +120,9 @@ func (m *Mirror) applyConfig(c change, touched dirty) uint64 {
 		return 0
 	}
 	touched.add(translate.GroupConfig, c.id)
+	m.markSource(old)
+	m.markSource(n)
+	m.provisions.take(old, n, touched)
 	if old != nil {
 		m.leaveConfig(old, touched)
 	}
@@ -281,6 +285,9 @@ func (m *Mirror) joinStack(labels map[string]string, id string, meta swarm.Meta,
 		st.document = id
 		touched.add(translate.GroupNamespace, ns)
 	}
+	if translate.IsGiven(labels) {
+		touched.add(translate.GroupNamespace, ns)
+	}
 }
 
 // leaveStack takes it out again. The namespace's age stays what it was while anything is left of it.
@@ -291,6 +298,9 @@ func (m *Mirror) leaveStack(labels map[string]string, id string, touched dirty) 
 		return
 	}
 	delete(st.ids, id)
+	if translate.IsGiven(labels) {
+		touched.add(translate.GroupNamespace, ns)
+	}
 	if st.document == id {
 		st.document = ""
 		touched.add(translate.GroupNamespace, ns)

@@ -26,6 +26,9 @@ func (m *Mirror) applyTask(c change, touched dirty) uint64 {
 	}
 	m.shareTask(t, old)
 	m.task[t.ID] = t
+	if old == nil && translate.Reported(t) {
+		m.sandboxes[t.ID] = true
+	}
 	m.tasks[t.ServiceID] = placeTask(m.tasks[t.ServiceID], old, t)
 	touched.add(translate.GroupService, t.ServiceID)
 	m.events.note(observed{oldTask: old, task: t})
@@ -36,6 +39,8 @@ func (m *Mirror) removeTask(old *swarm.Task, touched dirty) {
 	service := old.ServiceID
 	m.events.note(observed{oldTask: old})
 	delete(m.task, old.ID)
+	delete(m.sandboxes, old.ID)
+	delete(m.reports, old.ID)
 	touched.add(translate.GroupService, service)
 	m.tasks[service] = placeTask(m.tasks[service], old, nil)
 	if len(m.tasks[service]) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/tlsconfig"
 )
@@ -54,6 +55,9 @@ type api interface {
 	TaskList(ctx context.Context, options swarm.TaskListOptions) ([]swarm.Task, error)
 	TaskLogs(ctx context.Context, id string, options container.LogsOptions) (io.ReadCloser, error)
 	ContainerRemove(ctx context.Context, id string, options container.RemoveOptions) error
+
+	VolumeList(ctx context.Context, options volume.ListOptions) (volume.ListResponse, error)
+	VolumeRemove(ctx context.Context, id string, force bool) error
 }
 
 var _ api = (*client.Client)(nil)
@@ -61,10 +65,13 @@ var _ api = (*client.Client)(nil)
 // Engine is a Docker Engine that manages a Swarm.
 type Engine struct {
 	api
-	Info    system.Info
-	control *control // nil when SwarmKit's control socket cannot be used
-	local   bool     // on this machine
-	version string   // of the API, as negotiated
+	Info   system.Info
+	docker *client.Client
+	// Elsewhere removes a container of another node; nil where nobody can. It is set before the Engine is used.
+	Elsewhere func(ctx context.Context, nodeID, container string) error
+	control   *control // nil when SwarmKit's control socket cannot be used
+	local     bool     // on this machine
+	version   string   // of the API, as negotiated
 }
 
 // Options say how to reach the Engine.
@@ -102,7 +109,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("the Docker Engine at %s is a worker of its Swarm: name a manager with --docker-host, or run \"docker node promote %s\" on one",
 			c.DaemonHost(), info.Name)
 	}
-	e := &Engine{api: c, Info: info, local: strings.HasPrefix(c.DaemonHost(), "unix://"), version: c.ClientVersion()}
+	e := &Engine{api: c, docker: c, Info: info, local: strings.HasPrefix(c.DaemonHost(), "unix://"), version: c.ClientVersion()}
 	if e.control, err = openControl(o.ControlSocket, info); err != nil {
 		return nil, err
 	}
@@ -140,6 +147,9 @@ func (e *Engine) Close() {
 		_ = c.Close()
 	}
 }
+
+// Docker is the client of the Engine itself: for what runs on its own node.
+func (e *Engine) Docker() *client.Client { return e.docker }
 
 // Pushed says whether changes are pushed by SwarmKit rather than looked for.
 func (e *Engine) Pushed() bool { return e.control != nil }

@@ -119,6 +119,18 @@ func (l *eventLog) keep(e *corev1.Event, touched dirty) {
 	touched.add(translate.GroupEvent, id)
 }
 
+// count keeps an Event that may have happened before: then it is the same one, counted once more. What is not newer is
+// known already.
+func (l *eventLog) count(e *corev1.Event, touched dirty) {
+	if before, ok := l.kept.Peek(translate.EventID(e)); ok {
+		if !e.LastTimestamp.After(before.LastTimestamp.Time) {
+			return
+		}
+		e.Count, e.FirstTimestamp, e.CreationTimestamp = before.Count+1, before.FirstTimestamp, before.CreationTimestamp
+	}
+	l.keep(e, touched)
+}
+
 // Event implements translate.World.
 func (w world) Event(id string) *corev1.Event {
 	e, _ := w.m.events.kept.Peek(id)

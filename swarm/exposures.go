@@ -71,8 +71,9 @@ func (m *Mirror) expose(touched dirty) {
 			touched.add(translate.GroupAddress, translate.AddressID(k))
 		}
 	}
-	if nodes { // load balancers show their addresses
+	if nodes { // load balancers show their addresses, and so does the API itself
 		x.touchServices(touched)
+		touched.add(translate.GroupAddress, translate.AddressID(translate.APIService))
 	}
 	if nodes || proxied != (len(x.proxies[translate.IngressProxy]) > 0) {
 		x.rules.touchIngresses(touched)

@@ -65,6 +65,7 @@ func (e *Engine) followControl(ctx context.Context, m *Mirror) error {
 		return fmt.Errorf("read the Swarm: %w", err)
 	}
 	m.learn(<-departed, all)
+	e.awaitReports(ctx, m, all)
 	m.replace(all)
 	m.takeIn(ctx, changes)
 	cancel()

@@ -39,6 +39,7 @@ func (e *Engine) followEvents(ctx context.Context, m *Mirror) error {
 	if err != nil {
 		return fmt.Errorf("read the Swarm: %w", err)
 	}
+	e.awaitReports(ctx, m, all)
 	m.replace(all)
 	tasks := newPoller(e, m)
 	poll := time.NewTimer(tasks.next())

@@ -19,7 +19,7 @@ const (
 	leaveAlone = time.Minute
 )
 
-// KeepHouse starts tasks that waited for a ConfigMap or Secret, and removes what nothing refers to any
+// KeepHouse starts tasks that waited for a ConfigMap, Secret or claim, and removes what nothing refers to any
 // more, until the context ends.
 func (m *Mirror) KeepHouse(ctx context.Context, e *Engine) {
 	seen := uint64(0)
@@ -42,12 +42,12 @@ func (m *Mirror) KeepHouse(ctx context.Context, e *Engine) {
 	}
 }
 
-// startWaiting gives services what they wait for, where it has come.
+// startWaiting gives services what they wait for, where it has come, and keeps them with their volumes.
 func (m *Mirror) startWaiting(ctx context.Context, e *Engine) {
 	m.mu.RLock()
 	var plans []translate.Plan
 	for id, s := range m.services {
-		if !translate.Waits(&s.Spec.TaskTemplate) {
+		if !translate.Unsettled(&s.Spec.TaskTemplate) {
 			continue
 		}
 		plan, err := translate.Supply(m.world(), id)

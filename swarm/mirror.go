@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"skep/translate"
+	"skep/translate/manifest"
 )
 
 // Mirror holds the Swarm in memory. One feed writes it, in batches; views are told what each batch touched
@@ -21,20 +22,28 @@ type Mirror struct {
 	Sealer
 	// Networking has to be set before the feed starts.
 	Networking translate.Networking
+	// ClusterCA is the certificate by which Pods know the gateway, as PEM; "" gives them none. As Networking.
+	ClusterCA string
+	// APIPort is where the managers' addresses have the gateway; 0 for not at all. As Networking.
+	APIPort int32
 
 	mu       sync.RWMutex
 	services map[string]*swarm.Service
 	gone     map[string]*swarm.Service // removed, with tasks left
 	task     map[string]*swarm.Task
 	tasks    map[string][]*swarm.Task // by service ID, newest first; a slice is replaced, never changed
-	departed map[string]uint64        // by service ID: the index at which one of its tasks was last removed
-	nodes    map[string]*swarm.Node
-	configs  map[string]*swarm.Config
-	secrets  map[string]*swarm.Secret
-	networks map[string]Network
-	owned    map[string]map[string]*swarm.Config // by service ID
-	claims   map[translate.Identity][]claim
-	stacks   map[string]*stack // by namespace
+	// reports are what sandboxes say of their Pods, and sandboxes the tasks that are some, by task ID.
+	reports   map[string]*manifest.Report
+	sandboxes map[string]bool
+	untold    untold
+	departed  map[string]uint64 // by service ID: the index at which one of its tasks was last removed
+	nodes     map[string]*swarm.Node
+	configs   map[string]*swarm.Config
+	secrets   map[string]*swarm.Secret
+	networks  map[string]Network
+	owned     map[string]map[string]*swarm.Config // by service ID
+	claims    map[translate.Identity][]claim
+	stacks    map[string]*stack // by namespace
 
 	removed *simplelru.LRU[string, struct{}] // IDs
 	words   map[string]string                // what tasks say over and over, once
@@ -55,10 +64,11 @@ type Mirror struct {
 	waiting atomic.Int32  // for what they wrote, see takeIn
 	hurry   chan struct{} // someone began to
 
-	exposures exposures
-	views     []*View
-	born      time.Time
-	events    *eventLog
+	exposures  exposures
+	provisions provisions
+	views      []*View
+	born       time.Time
+	events     *eventLog
 }
 
 // Network is what the mirror keeps of a network.
@@ -106,9 +116,10 @@ func NewMirror(sealer Sealer) *Mirror {
 		panic(err) // a size that is not positive
 	}
 	return &Mirror{
-		Sealer: sealer, Networking: translate.DefaultNetworking, exposures: newExposures(),
+		Sealer: sealer, Networking: translate.DefaultNetworking, exposures: newExposures(), provisions: newProvisions(),
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{},
 		task: map[string]*swarm.Task{}, tasks: map[string][]*swarm.Task{}, words: map[string]string{},
+		reports: map[string]*manifest.Report{}, sandboxes: map[string]bool{}, untold: newUntold(),
 		departed: map[string]uint64{}, nodes: map[string]*swarm.Node{}, configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{},
 		networks: map[string]Network{}, owned: map[string]map[string]*swarm.Config{},
 		claims: map[translate.Identity][]claim{}, stacks: map[string]*stack{},
@@ -182,9 +193,33 @@ func (m *Mirror) applyBatch(changes []change, touched dirty) {
 			m.rev = index
 		}
 	}
+	m.markUpdates(touched)
+	m.show(before, touched)
+}
+
+// show brings up to date what is derived of what was touched, and tells the views.
+func (m *Mirror) show(before uint64, touched dirty) {
 	m.expose(touched)
 	m.events.tell(m.world(), touched)
 	m.refresh(before, touched)
+}
+
+// showQuietly is show for what Swarm knows nothing of: it takes no index that a change of Swarm may have, so that all
+// gateways give those the same resourceVersions.
+func (m *Mirror) showQuietly(touched dirty) {
+	m.expose(touched)
+	m.events.tell(m.world(), touched)
+	pending := make([][]event, len(m.views))
+	full := false
+	for i, v := range m.views {
+		pending[i] = v.refresh(touched)
+		full = full || !v.private && v.rev+uint64(len(pending[i])) >= (m.rev+1)*perIndex
+	}
+	before := m.rev
+	if full || m.rev == beginning {
+		m.rev++
+	}
+	m.publish(pending, before)
 }
 
 // replace makes the mirror hold exactly these objects: a full read of the Swarm.
@@ -216,6 +251,7 @@ func (m *Mirror) replace(all []change) {
 	for _, ns := range translate.BuiltinNamespaces {
 		touched.add(translate.GroupNamespace, ns)
 	}
+	touched.add(translate.GroupAddress, translate.AddressID(translate.APIService))
 	m.synced, m.failure = true, nil
 	m.removed.Purge() // a full read knows better
 	m.applyBatch(append(all, lost...), touched)
@@ -236,6 +272,11 @@ func (m *Mirror) refresh(before uint64, touched dirty) {
 	if any && m.rev == before {
 		m.rev++ // no index of its own: after all that was seen before
 	}
+	m.publish(pending, before)
+}
+
+// publish has the views tell of their events, and all who wait look again.
+func (m *Mirror) publish(pending [][]event, before uint64) {
 	for i, v := range m.views {
 		v.publish(pending[i], before, m.rev)
 		if !v.private && m.rev > before || len(pending[i]) > 0 {

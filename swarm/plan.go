@@ -92,10 +92,10 @@ func (e *Engine) step(ctx context.Context, m *Mirror, s translate.Step) (string,
 
 func (e *Engine) putService(ctx context.Context, s translate.Step) (string, error) {
 	if s.ID == "" {
-		made, err := e.ServiceCreate(ctx, *s.Service, swarm.ServiceCreateOptions{})
+		made, err := e.ServiceCreate(ctx, *s.Service, swarm.ServiceCreateOptions{EncodedRegistryAuth: s.RegistryAuth})
 		return made.ID, err
 	}
-	_, err := e.ServiceUpdate(ctx, s.ID, s.Version, *s.Service, swarm.ServiceUpdateOptions{})
+	_, err := e.ServiceUpdate(ctx, s.ID, s.Version, *s.Service, swarm.ServiceUpdateOptions{EncodedRegistryAuth: s.RegistryAuth})
 	return s.ID, err
 }
 
@@ -117,8 +117,8 @@ func (e *Engine) remove(ctx context.Context, s translate.Step) error {
 }
 
 // errNoTaskRemoval says what is missing for deleting a Pod of another node.
-var errNoTaskRemoval = errors.New("a Pod on another node can only be deleted through SwarmKit's control socket: " +
-	"run skep on a manager where it can be read (--control-socket), or scale the workload")
+var errNoTaskRemoval = errors.New("a Pod on another node can only be deleted through SwarmKit's control socket or that node's agent: " +
+	"run skep on a manager where the socket can be read (--control-socket), deploy the agent there, or scale the workload")
 
 // removeTask takes a task away: by SwarmKit on any node, else by the Engine when it runs here.
 func (e *Engine) removeTask(ctx context.Context, m *Mirror, id string) error {
@@ -137,10 +137,18 @@ func (e *Engine) removeTask(ctx context.Context, m *Mirror, id string) error {
 		_ = m.awaitSoon(wait, func() bool { _, ok := m.task[id]; return !ok }) // else the feed will tell
 		return nil
 	}
-	if t.NodeID != e.Info.Swarm.NodeID || t.Status.ContainerStatus == nil || t.Status.ContainerStatus.ContainerID == "" {
+	switch {
+	case !started(t):
+		return errNoTaskRemoval
+	case t.NodeID == e.Info.Swarm.NodeID:
+		return e.ContainerRemove(ctx, t.Status.ContainerStatus.ContainerID, container.RemoveOptions{Force: true})
+	case e.Elsewhere == nil:
 		return errNoTaskRemoval
 	}
-	return e.ContainerRemove(ctx, t.Status.ContainerStatus.ContainerID, container.RemoveOptions{Force: true})
+	if err := e.Elsewhere(ctx, t.NodeID, t.Status.ContainerStatus.ContainerID); err != nil {
+		return fmt.Errorf("%w (%w)", errNoTaskRemoval, err)
+	}
+	return nil
 }
 
 // unchanged says whether a commit would change nothing of the version that it was planned for. Of a later

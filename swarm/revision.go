@@ -13,8 +13,11 @@ import (
 // all gateways give the same ones, whatever each of them has seen.
 const (
 	perIndex = 1_000_000
-	// perIndexDrawn are the digits that names draw from. The rest is room for those that drew the same.
+	// perIndexDrawn are the digits that names draw from. Behind them is room for those that drew the same, and then for
+	// perIndexQuiet changes that Swarm knows nothing of: what sandboxes say of their Pods. Which of those comes first differs
+	// from gateway to gateway; with the next change of Swarm all agree again.
 	perIndexDrawn = perIndex - 20_000
+	perIndexQuiet = 10_000
 )
 
 // revisionOf is the resourceVersion that an index gives an object. The one below it is free as well.
@@ -28,10 +31,10 @@ func revisionOf(index uint64, key translate.Key) uint64 {
 // in etcd.
 const beginning = 1
 
-// lastRevision is above all resourceVersions of an index, and below those of the next one.
+// lastRevision is above all resourceVersions that Swarm's changes give an index, and below those of the next one.
 func lastRevision(index uint64) uint64 {
 	if index == beginning {
 		return 1
 	}
-	return (index+1)*perIndex - 1
+	return (index+1)*perIndex - 1 - perIndexQuiet
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/docker/docker/api/types/swarm"
 	swarmapi "github.com/moby/swarmkit/v2/api"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -77,6 +78,39 @@ func TestRevisionsAgree(t *testing.T) {
 	}
 	if one.view.Revision() != other.view.Revision() {
 		t.Errorf("the views are at %d and %d", one.view.Revision(), other.view.Revision())
+	}
+}
+
+// What Swarm knows nothing of gets resourceVersions of its own, in order, and takes none of those that Swarm's changes give:
+// gateways that hear other things in between agree on them.
+func TestQuietRevisions(t *testing.T) {
+	one, other := newBench(t), newBench(t)
+	for _, b := range []*bench{one, other} {
+		b.m.apply([]change{b.pod("a", 20, "a", "1"), b.pod("b", 20, "b", "1")})
+	}
+	last := one.view.Revision()
+	for i := range 3 { // as a report does: the object is another, and its index the same
+		one.m.mu.Lock()
+		one.m.configs["a"] = one.pod("a", 20, "a", fmt.Sprint("quiet ", i)).object.(*swarm.Config)
+		touched := dirty{}
+		touched.add(translate.GroupConfig, "a")
+		one.m.showQuietly(touched)
+		one.m.mu.Unlock()
+		e := one.view.find(translate.Key{Namespace: "ns", Name: "a"})
+		if e.rev <= last || e.rev/perIndex != 20 || one.view.Revision() != e.rev {
+			t.Fatalf("a quiet change after %d has %d, and the view is at %d", last, e.rev, one.view.Revision())
+		}
+		if !other.view.Ahead(e.rev) && e.rev%perIndex >= perIndex-perIndexQuiet {
+			t.Errorf("%d is not known to be another's", e.rev)
+		}
+		last = e.rev
+	}
+	for _, b := range []*bench{one, other} {
+		b.m.apply([]change{b.pod("b", 21, "b", "2")})
+	}
+	key := translate.Key{Namespace: "ns", Name: "b"}
+	if x, y := one.view.find(key).rev, other.view.find(key).rev; x != y || x <= last {
+		t.Errorf("the next change of Swarm is %d through one and %d through the other, after %d", x, y, last)
 	}
 }
 

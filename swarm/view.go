@@ -244,6 +244,11 @@ func (v *View) stamp(events []event, before, last uint64) {
 		if n := len(events); n > 0 && events[n-1].now.rev > lastRevision(last-1) {
 			v.rev = events[n-1].now.rev // no more will come of that index
 		}
+	default:
+		for i := range events {
+			v.rev++
+			events[i].now.rev = v.rev
+		}
 	}
 	for i := range events {
 		ev := &events[i]
@@ -364,7 +369,7 @@ func (v *View) reach() uint64 {
 	if v.private {
 		return v.rev
 	}
-	return lastRevision(v.m.rev)
+	return max(v.rev, lastRevision(v.m.rev))
 }
 
 // find returns an object's entry; nil when there is none.
@@ -372,4 +377,12 @@ func (v *View) find(key translate.Key) *entry {
 	v.m.mu.RLock()
 	defer v.m.mu.RUnlock()
 	return v.entries[key]
+}
+
+// Ahead says whether a resourceVersion is of a change that Swarm knows nothing of, and that another gateway, or this one
+// before it started anew, has told of: what happened since is not known here by such numbers.
+func (v *View) Ahead(rev uint64) bool {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	return !v.private && rev > v.rev && rev/perIndex == v.rev/perIndex && rev%perIndex >= perIndex-perIndexQuiet
 }

@@ -124,17 +124,36 @@ func (w world) find(kind, namespace, name string) *swarm.Config {
 	return nil
 }
 
+// Document implements translate.Givens.
+func (w world) Document(kind string, k translate.Key) *swarm.Config {
+	return w.find(kind, k.Namespace, k.Name)
+}
+
+// ClusterCA implements translate.Givens.
+func (w world) ClusterCA() string { return w.m.ClusterCA }
+
+// APIServer implements translate.Givens.
+func (w world) APIServer() translate.APIServer {
+	api := translate.APIServer{Port: w.m.APIPort}
+	for _, n := range w.m.nodes {
+		if n.ManagerStatus != nil && n.Status.State == swarm.NodeStateReady {
+			api.Addresses = append(api.Addresses, translate.NodeAddress(n))
+		}
+	}
+	slices.Sort(api.Addresses)
+	return api
+}
+
 // ConfigMap implements translate.Sources.
 func (w world) ConfigMap(namespace, name string) *corev1.ConfigMap {
-	doc := w.find("ConfigMap", namespace, name)
-	if doc == nil {
-		return nil
+	var cm *corev1.ConfigMap
+	if doc := w.find("ConfigMap", namespace, name); doc != nil {
+		cm = &corev1.ConfigMap{}
+		if json.Unmarshal([]byte(doc.Spec.Labels[translate.LabelObject]), cm) != nil {
+			return nil
+		}
 	}
-	cm := &corev1.ConfigMap{}
-	if json.Unmarshal([]byte(doc.Spec.Labels[translate.LabelObject]), cm) != nil {
-		return nil
-	}
-	return cm
+	return translate.WithRootCA(w, namespace, name, cm)
 }
 
 // Secret implements translate.Sources.
@@ -152,6 +171,11 @@ func (w world) Secret(namespace, name string) *corev1.Secret {
 		return nil
 	}
 	return s
+}
+
+// Unreadable implements translate.World.
+func (w world) Unreadable(namespace, name string) bool {
+	return w.find("Secret", namespace, name) != nil && w.Secret(namespace, name) == nil
 }
 
 // NativeConfig implements translate.Sources.

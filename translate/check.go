@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -15,16 +16,20 @@ import (
 // Check tells what would become of an object: the fields that are refused, each with the reason and what
 // to do instead, and a warning for each that is only approximated. The object is of its external version
 // and defaulted. It needs no Swarm, so a dry run is refused as well.
-func Check(kind string, obj runtime.Object) (refused field.ErrorList, warnings []string) {
+func Check(kind string, obj runtime.Object, net Networking) (refused field.ErrorList, warnings []string) {
 	for _, k := range allKinds() {
 		v := reflect.ValueOf(obj)
 		if k.kind != kind || v.Kind() != reflect.Pointer || v.IsNil() {
 			continue
 		}
 		c := newChecker(k.allRows())
-		c.walkStruct(v.Elem(), "", nil, subject{})
-		if tpl, at := templateFor(obj); tpl != nil && k.template != noTemplate {
-			c.refused = append(c.refused, beyond(c.refused, checkPod(tpl, at))...)
+		tpl, at := templateFor(obj)
+		if tpl != nil && k.template != noTemplate {
+			c.form = formFor(tpl, net)
+		}
+		c.walkStruct(v.Elem(), "", nil, subject{net: net})
+		if c.form != eitherForm {
+			c.refused = append(c.refused, beyond(c.refused, checkForm(tpl, at, net, c.form))...)
 		}
 		c.more(obj)
 		return c.refused, c.warnings
@@ -35,6 +40,8 @@ func Check(kind string, obj runtime.Object) (refused field.ErrorList, warnings [
 // more is what rows of a table cannot say.
 func (k *checker) more(obj runtime.Object) {
 	switch o := obj.(type) {
+	case *corev1.PersistentVolume:
+		k.warnings = append(k.warnings, CheckPersistentVolume(o)...)
 	case *networkingv1.Ingress:
 		k.warnings = append(k.warnings, IngressWarnings(o)...)
 	case *networkingv1.NetworkPolicy:
@@ -61,12 +68,12 @@ func templateFor(obj runtime.Object) (*corev1.PodTemplateSpec, *field.Path) {
 	return nil, nil
 }
 
-// checkPod is PutPod with nothing to refer to: what it refuses, it refuses of the template alone.
-func checkPod(tpl *corev1.PodTemplateSpec, at *field.Path) field.ErrorList {
-	if len(tpl.Spec.Containers) != 1 {
+// checkForm is PutPod with nothing to refer to: what it refuses, it refuses of the template alone.
+func checkForm(tpl *corev1.PodTemplateSpec, at *field.Path, net Networking, f form) field.ErrorList {
+	if f == plainTask && len(tpl.Spec.Containers) != 1 {
 		return nil // the fates say so
 	}
-	_, errs := putPod(tpl, PodIdentity{Namespace: "default", Name: "pod"}, nothing{}, at)
+	_, errs := putPod(tpl, PodIdentity{Namespace: "default", Name: "pod"}, nothing{net}, at, f)
 	return errs
 }
 
@@ -86,11 +93,13 @@ func beyond(said, errs field.ErrorList) field.ErrorList {
 }
 
 // nothing is a Swarm without anything in it.
-type nothing struct{}
+type nothing struct{ net Networking }
 
-func (nothing) ConfigMap(string, string) *corev1.ConfigMap { return nil }
-func (nothing) Secret(string, string) *corev1.Secret       { return nil }
-func (nothing) NativeConfig(string, string, string) string { return "" }
-func (nothing) NativeSecret(string, string, string) string { return "" }
-func (nothing) Networking() Networking                     { return DefaultNetworking }
-func (nothing) Digest([]byte) string                       { return strings.Repeat("0", 32) }
+func (nothing) ConfigMap(string, string) *corev1.ConfigMap  { return nil }
+func (nothing) Secret(string, string) *corev1.Secret        { return nil }
+func (nothing) NativeConfig(string, string, string) string  { return "" }
+func (nothing) NativeSecret(string, string, string) string  { return "" }
+func (nothing) Claim(_, name string) *ClaimedVolume         { return &ClaimedVolume{Name: name} }
+func (nothing) StorageClass(string) *storagev1.StorageClass { return BuiltinClasses()[0] }
+func (n nothing) Networking() Networking                    { return n.net }
+func (nothing) Digest([]byte) string                        { return strings.Repeat("0", 32) }

@@ -13,7 +13,7 @@ func TestAnyPodIsChecked(t *testing.T) {
 	for seed := range int64(300) {
 		pod := &corev1.Pod{}
 		randfill.NewWithSeed(seed).NilChance(.7).NumElements(1, 2).MaxDepth(12).Fill(pod)
-		refused, _ := Check("Pod", pod)
+		refused, _ := Check("Pod", pod, DefaultNetworking)
 		tpl := &corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
 		plan, err := PutPod(tpl, somePod, nothing{})
 		if len(refused) == 0 && err != nil {
@@ -26,7 +26,7 @@ func TestAnyPodIsChecked(t *testing.T) {
 	}
 }
 
-// TestPutPodErrors are refusals that only what a Pod refers to can cause.
+// TestPutPodErrors are refusals of plain tasks, most of which only what a Pod refers to can cause.
 func TestPutPodErrors(t *testing.T) {
 	src := sources{
 		configMaps: map[string]*corev1.ConfigMap{
@@ -49,8 +49,27 @@ func TestPutPodErrors(t *testing.T) {
 		`{volumes: [{name: v, hostPath: {path: /h}}], containers: [{name: a, image: b, env: [{name: A, value: ".."}], volumeMounts: [{name: v, mountPath: /v, subPathExpr: $(A)/x}]}]}`: "spec.containers[0].volumeMounts[0].subPathExpr: Forbidden: leads out",
 	} {
 		pod := fragmentPod(t, "spec", fragment)
-		_, err := PutPod(&corev1.PodTemplateSpec{Spec: pod.Spec}, somePod, src)
+		_, err := putPodAs(&corev1.PodTemplateSpec{Spec: pod.Spec}, somePod, src, plainTask)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", fragment, err, want)
+		}
+	}
+}
+
+// TestSandboxErrors: what is too big to be laid before a sandbox is refused by name, and in words that give nothing away.
+func TestSandboxErrors(t *testing.T) {
+	big := strings.Repeat("s3cr3t", maxConfigData/6+1)
+	src := sources{
+		configMaps: map[string]*corev1.ConfigMap{"big": {Data: map[string]string{"a": big}}},
+		secrets:    map[string]*corev1.Secret{"big": {Data: map[string][]byte{"a": []byte(big)}}},
+	}
+	for fragment, want := range map[string]string{
+		`{volumes: [{name: v, configMap: {name: big}}], containers: [{name: a, image: b}]}`: "/pod/configmaps/big.json has",
+		`containers: [{name: a, image: b, envFrom: [{secretRef: {name: big}}]}]`:            "/pod/secrets/big.json has",
+	} {
+		pod := fragmentPod(t, "spec", fragment)
+		_, err := putPodAs(&corev1.PodTemplateSpec{Spec: pod.Spec}, somePod, src, sandboxed)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%s: %v, want %s", fragment, err, want)
 		}
 	}

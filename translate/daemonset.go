@@ -30,14 +30,14 @@ func (DaemonSets) Get(w World, g Group) []Derived {
 		Key: KeyOf(wl.Object), Index: highest(w, wl.Service, tasks),
 		Build: func() (Object, error) {
 			ds := *wl.Object.(*appsv1.DaemonSet)
-			ds.Status = daemonSetStatus(wl, &ds, tasks, w.Now())
+			ds.Status = daemonSetStatus(w, wl, &ds, tasks, w.Now())
 			return &ds, nil
 		},
 	}}
 }
 
-func daemonSetStatus(wl *Workload, ds *appsv1.DaemonSet, tasks []*swarm.Task, now time.Time) appsv1.DaemonSetStatus {
-	all, byHash := tallies(wl, tasks, time.Duration(ds.Spec.MinReadySeconds)*time.Second, now)
+func daemonSetStatus(w Reports, wl *Workload, ds *appsv1.DaemonSet, tasks []*swarm.Task, now time.Time) appsv1.DaemonSetStatus {
+	all, byHash := tallies(w, wl, tasks, time.Duration(ds.Spec.MinReadySeconds)*time.Second, now)
 	updated := int32(0)
 	if current := byHash[wl.Hash]; current != nil {
 		updated = current.replicas

@@ -39,7 +39,7 @@ func (Deployments) Get(w World, g Group) []Derived {
 		return nil
 	}
 	tasks := w.Tasks(g.ID)
-	status, wake := deploymentStatus(wl, tasks, w.Now())
+	status, wake := deploymentStatus(w, wl, tasks, w.Now())
 	return []Derived{{
 		Key:   Key{wl.Identity.Namespace, wl.Identity.Name},
 		Parts: []any{wl, factsOf(&status)},
@@ -117,13 +117,16 @@ func hashFor(w World, wl *Workload, template *corev1.PodTemplateSpec) string {
 }
 
 // encodeTask is the task of an object that runs template; hash is empty for a bare Pod.
-func encodeTask(src Sources, object Object, template *corev1.PodTemplateSpec, hash string) (PodPlan, error) {
+func encodeTask(src Sources, object Object, template *corev1.PodTemplateSpec, hash string, f form) (PodPlan, error) {
 	kind := gvkOf(object).Kind
 	pod := PodIdentity{Namespace: object.GetNamespace(), Name: object.GetName(), Generated: kind != "Pod"}
-	if kind == "Deployment" {
+	switch kind {
+	case "Deployment":
 		pod.Name, pod.Hash = object.GetName()+"-"+hash, hash
+	case "Pod":
+		pod.UID = object.GetUID()
 	}
-	return PutPod(template, pod, src)
+	return putPodAs(template, pod, src, f)
 }
 
 // encodeService is the Swarm spec of an object but for its task.
@@ -173,7 +176,7 @@ func (h holding) NativeSecret(namespace, name, key string) string {
 
 // createWorkload plans a new service.
 func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (Plan, error) {
-	run, err := encodeTask(w, object, template, hashTemplate(template))
+	run, err := encodeTask(w, object, template, hashTemplate(template), formFor(template, w.Networking()))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -189,7 +192,7 @@ func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (P
 	return Plan{
 		Materials: run.Materials,
 		Networks:  networksOf(w, &spec.TaskTemplate),
-		Commit:    Step{Group: GroupService, Service: &spec},
+		Commit:    Step{Group: GroupService, Service: &spec, RegistryAuth: run.RegistryAuth},
 	}, nil
 }
 
@@ -206,11 +209,12 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 		spec.UpdateConfig = after.UpdateConfig // no change of what was not there: without parallelism Swarm updates all at once
 	}
 	spec.TaskTemplate = live.TaskTemplate // what runs keeps what it was started with
-	var materials []Material
+	var run PodPlan
 	if hash != wl.Hash {
-		if spec.TaskTemplate, materials, err = rollTask(w, wl, object, template, hash); err != nil {
+		if run, err = rollTask(w, wl, object, template, hash); err != nil {
 			return Plan{}, err
 		}
+		spec.TaskTemplate = run.Task
 		spec.Labels = withEntry(spec.Labels, LabelRevised, w.Now().UTC().Format(time.RFC3339))
 		reconnect(w, wl, &spec, template)
 	}
@@ -219,28 +223,43 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 		return Plan{}, err
 	}
 	return Plan{
-		Materials: materials,
+		Materials: run.Materials,
 		Networks:  networksOf(w, &spec.TaskTemplate), // a policy may move it as well
-		Commit:    Step{Group: GroupService, ID: wl.Service.ID, Version: wl.Service.Version, Service: &spec},
+		Commit: Step{
+			Group: GroupService, ID: wl.Service.ID, Version: wl.Service.Version, Service: &spec, RegistryAuth: run.RegistryAuth,
+		},
 	}, nil
 }
 
 // rollTask is a service's task with the change from what runs to template laid over it.
-func rollTask(w World, wl *Workload, object Object, template *corev1.PodTemplateSpec, hash string) (swarm.TaskSpec, []Material, error) {
+func rollTask(w World, wl *Workload, object Object, template *corev1.PodTemplateSpec, hash string) (PodPlan, error) {
 	live := &wl.Service.Spec.TaskTemplate
 	src := holding{w, live.ContainerSpec}
-	before, err := encodeTask(src, wl.Object, &wl.Template, wl.Hash)
+	form := formOf(live)
+	before, err := encodeTask(src, wl.Object, &wl.Template, wl.Hash, form)
 	if err != nil {
-		return swarm.TaskSpec{}, nil, err
+		return PodPlan{}, err
 	}
-	after, err := encodeTask(src, object, template, hash)
+	next := nextForm(form, &wl.Template, template, src.Networking())
+	kept := plainBefore(live)
+	if next == plainTask && kept != nil {
+		src = holding{w, kept.Task.ContainerSpec}
+	}
+	after, err := encodeTask(src, object, template, hash, next)
 	if err != nil {
-		return swarm.TaskSpec{}, nil, err
+		return PodPlan{}, err
 	}
 	adopt(&before.Task, live)
 	task, err := mergeTask(live, &before.Task, &after.Task, true)
+	switch {
+	case err != nil:
+	case form == plainTask && next == sandboxed:
+		err = becomeSandbox(&task, live, &before.Task, &after.Task)
+	case form == sandboxed && next == plainTask && kept != nil:
+		err = becomePlain(&task, kept, &after.Task)
+	}
 	if err != nil {
-		return swarm.TaskSpec{}, nil, err
+		return PodPlan{}, err
 	}
 	if live.ContainerSpec != nil && task.ContainerSpec != nil && asWritten(live) { // by a skep that knew no names of Services yet, perhaps
 		c := *task.ContainerSpec
@@ -248,7 +267,8 @@ func rollTask(w World, wl *Workload, object Object, template *corev1.PodTemplate
 		task.ContainerSpec = &c
 	}
 	signTask(&task)
-	return task, after.Materials, nil
+	after.Task = task
+	return after, nil
 }
 
 // adopt gives a task that Docker made the labels of one that skep made: they are new, whatever says

@@ -146,6 +146,9 @@ func (s *stage) arrange(h happening) {
 	for _, name := range slices.Sorted(maps.Keys(h.Begin)) {
 		s.runTasks(name, h.Begin[name], swarm.TaskStatePreparing)
 	}
+	if v := h.Volume; v != nil {
+		s.volumes[VolumeGroupID(v.At, v.Name)] = &DockerVolume{NodeID: v.At, Volume: &v.Volume}
+	}
 	maps.Copy(s.stackNetworks, h.StackNetworks)
 	maps.Copy(s.networks, h.Networks)
 	if h.Networking != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/docker/docker/api/types/swarm"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -35,6 +34,9 @@ func (EndpointsOf) Get(w World, g Group) []Derived {
 	e := exposedAs(w, k)
 	if e == nil || e.selector == nil {
 		doc := w.WrittenEndpoints(k)
+		if doc == nil && e == nil {
+			return givenEndpoints(w, k)
+		}
 		if doc == nil {
 			return nil
 		}
@@ -65,8 +67,9 @@ func podAddresses(w World, wl *Workload) []podAddress {
 		if hasEnded(t) || in.ended {
 			continue
 		}
+		_, ready := readyOf(w, t)
 		a := podAddress{
-			ready: t.Status.State == swarm.TaskStateRunning && !in.stopping, stopping: in.stopping,
+			ready: ready && !in.stopping, stopping: in.stopping,
 			pod: podName(wl, t), uid: swarmUID(t.ID),
 		}
 		hostIP := ""
@@ -179,9 +182,13 @@ func derivedMeta(e *Exposed, name, what string) metav1.ObjectMeta {
 // Put implements Lens.
 func (EndpointsOf) Put(w World, g Group, old, object Object) (Plan, error) {
 	k := KeyOf(object)
-	if e := exposedAs(w, k); e != nil && e.selector != nil {
+	given := old != nil && isGivenService(w, k) && w.WrittenEndpoints(k) == nil
+	if e := exposedAs(w, k); given || e != nil && e.selector != nil {
 		if was, ok := old.(*corev1.Endpoints); ok && sameMeta(old, object) && equality.Semantic.DeepEqual(was.Subsets, object.(*corev1.Endpoints).Subsets) {
 			return Plan{}, nil
+		}
+		if given {
+			return Plan{}, keptByGateway("Endpoints", k)
 		}
 		return Plan{}, followsPods("Endpoints", k)
 	}
@@ -198,6 +205,9 @@ func followsPods(kind string, k Key) error {
 func (EndpointsOf) Remove(w World, g Group, _ Object) (Plan, error) {
 	if doc := w.WrittenEndpoints(AddressKey(g.ID)); doc != nil {
 		return Plan{Commit: Step{Group: GroupConfig, ID: doc.ID}}, nil
+	}
+	if k := AddressKey(g.ID); isGivenService(w, k) {
+		return Plan{}, keptByGateway("Endpoints", k)
 	}
 	return Plan{}, followsPods("Endpoints", AddressKey(g.ID))
 }

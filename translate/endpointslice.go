@@ -37,7 +37,7 @@ func (EndpointSlices) Get(w World, g Group) []Derived {
 	e := exposedAs(w, k)
 	switch {
 	case e == nil:
-		return nil
+		return givenSlices(w, k)
 	case e.selector == nil:
 		return mirroredSlices(w, e)
 	}
@@ -158,6 +158,9 @@ func sameEndpoints(a, b *discoveryv1.EndpointSlice) bool {
 
 // Remove implements Lens.
 func (EndpointSlices) Remove(w World, g Group, old Object) (Plan, error) {
+	if k := AddressKey(g.ID); g.Kind == GroupAddress && isGivenService(w, k) {
+		return Plan{}, keptByGateway("EndpointSlice", k)
+	}
 	if g.Kind == GroupAddress {
 		return Plan{}, followsPods("EndpointSlices", AddressKey(g.ID))
 	}

@@ -138,11 +138,11 @@ func (p *putter) fieldRef(at *field.Path, path string) string {
 		return marked(nodeName)
 	case "spec.serviceAccountName":
 		if p.pod.ServiceAccountName == "" {
-			return "default"
+			return DefaultServiceAccount
 		}
 		return p.pod.ServiceAccountName
 	case "metadata.uid", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs":
-		p.refuse(at, "%s is known only where the task runs; that needs skep's sandbox: until then use metadata.name or spec.nodeName, or ask the network from inside (hostname -i)", path)
+		p.refuse(at, "%s is known only where a sandboxed Pod runs: use metadata.name or spec.nodeName, or ask the network from inside (hostname -i)", path)
 		return ""
 	}
 	labels := map[string]string{}

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"skep/translate/manifest"
 )
 
 // GroupEvent is an Event in memory: Swarm keeps none.
@@ -122,12 +124,8 @@ func TaskEvents(w World, old, now *swarm.Task) []*corev1.Event {
 		return nil
 	}
 	var all []occasion
-	pod := corev1.ObjectReference{
-		APIVersion: "v1", Kind: "Pod", Namespace: wl.Identity.Namespace, Name: podName(wl, t), UID: swarmUID(t.ID),
-	}
-	if _, bare := wl.Object.(*corev1.Pod); bare {
-		pod.Name, pod.UID = wl.Identity.Name, wl.Object.GetUID()
-	} else {
+	pod := podReference(wl, t)
+	if wl.Identity.Kind != "Pod" {
 		all = append(all, controllerOccasions(wl, pod, old, now)...)
 	}
 	all = append(all, podOccasions(w, wl, pod, old, now)...)
@@ -135,6 +133,39 @@ func TaskEvents(w World, old, now *swarm.Task) []*corev1.Event {
 	for _, o := range all {
 		o.mark = t.ID
 		events = append(events, o.event())
+	}
+	return events
+}
+
+func podReference(wl *Workload, t *swarm.Task) corev1.ObjectReference {
+	pod := corev1.ObjectReference{
+		APIVersion: "v1", Kind: "Pod", Namespace: wl.Identity.Namespace, Name: podName(wl, t), UID: swarmUID(t.ID),
+	}
+	if _, bare := wl.Object.(*corev1.Pod); bare {
+		pod.Name, pod.UID = wl.Identity.Name, wl.Object.GetUID()
+	}
+	return pod
+}
+
+// ReportEvents are the Events that a task's sandbox told of.
+func ReportEvents(w World, t *swarm.Task, told []manifest.Event) []*corev1.Event {
+	wl := w.Workload(t.ServiceID)
+	if wl == nil {
+		return nil
+	}
+	events := make([]*corev1.Event, 0, len(told))
+	for _, e := range told {
+		about := podReference(wl, t)
+		about.FieldPath = e.FieldPath
+		o := occasion{
+			about: about, component: "kubelet", warning: e.Type == corev1.EventTypeWarning, reason: e.Reason, message: e.Message, at: e.Time.Time,
+			mark: t.ID + e.FieldPath,
+		}
+		event := o.event()
+		if n := w.Node(t.NodeID); n != nil {
+			event.Source.Host = NodeName(w, n)
+		}
+		events = append(events, event)
 	}
 	return events
 }
@@ -158,6 +189,9 @@ func podOccasions(w World, wl *Workload, pod corev1.ObjectReference, old, now *s
 	}
 	all = append(all, schedulingOccasions(w, pod, old, now)...)
 	for _, s := range taskStory {
+		if isSandbox(&now.Spec) && !s.warning {
+			continue // the sandbox tells of its containers
+		}
 		if now.Status.State == s.state && (old == nil || old.Status.State != s.state) {
 			all = append(all, occasion{
 				about: pod, component: "kubelet", warning: s.warning, reason: s.reason, message: s.message(now, container), at: now.Status.Timestamp,

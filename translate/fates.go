@@ -18,7 +18,7 @@ type Fate string
 const (
 	// Native: Swarm does it.
 	Native Fate = "native"
-	// ViaSandbox: the Pod runs under skep's sandbox. Until that comes, such fields are refused.
+	// ViaSandbox: the Pod runs under skep's sandbox, which does it.
 	ViaSandbox Fate = "sandbox"
 	// ViaGateway: skep does it, or keeps it with the object.
 	ViaGateway Fate = "gateway"
@@ -31,11 +31,18 @@ const (
 // fate is a row: what becomes of the field at path and, unless a longer path says otherwise, of all
 // beneath it. Elements of lists are written [], values of maps {}. With when, the row holds only for
 // values that it describes; of the rows for one path the first that holds decides.
+//
+// A field whose fate is ViaSandbox makes its Pod a sandboxed one, unless the Pod is told to stay plain (see
+// AnnotationSandbox): then it is refused, or with plain approximated as that says.
 type fate struct {
 	path   string
 	fate   Fate
 	reason string
 	when   *condition
+	// plain is what comes of a field of ViaSandbox in a plain task.
+	plain string
+	// onlyPlain: of a sandboxed Pod the row does not hold: the sandbox does it.
+	onlyPlain bool
 }
 
 // condition tells the values that a row is about.
@@ -51,6 +58,7 @@ type subject struct {
 	within any    // the struct that the field belongs to
 	pod    *corev1.PodSpec
 	c      *corev1.Container
+	net    Networking
 }
 
 // kindFates are the fates of one kind. Those of a Pod template are the same everywhere.
@@ -89,7 +97,10 @@ func join(path, name string) string {
 
 // checker walks an object by its fates.
 type checker struct {
-	rows     map[string][]fate
+	rows map[string][]fate
+	form form
+	// needed is how much the object's Pod template asks for the sandbox; see need.
+	needed   need
 	refused  field.ErrorList
 	warnings []string
 }
@@ -101,6 +112,9 @@ func newChecker(rows []fate) *checker {
 	}
 	return &checker{rows: byPath}
 }
+
+// alike are lists whose elements share the rows of the Pod's containers.
+var alike = strings.NewReplacer("initContainers[]", "containers[]", "ephemeralContainers[]", "containers[]")
 
 // walk looks at one value. What is refused or warned of as a whole is not looked into.
 func (k *checker) walk(v reflect.Value, pattern string, at *field.Path, s subject) {
@@ -167,6 +181,9 @@ func (k *checker) walkStruct(v reflect.Value, pattern string, at *field.Path, s 
 	}
 }
 
+// noSandboxReason is said of what a Pod asks for that may not have a sandbox.
+const noSandboxReason = "is done by skep's sandbox, which the annotation " + AnnotationSandbox + ": never rules out: leave the annotation out"
+
 // jsonName is a field's name in JSON. The type's own kind and version are no fields of ours.
 func jsonName(f reflect.StructField) (name string, inline, ok bool) {
 	if !f.IsExported() || f.Name == "TypeMeta" {
@@ -178,14 +195,22 @@ func jsonName(f reflect.StructField) (name string, inline, ok bool) {
 
 // decide applies the first row that holds; true when there is nothing more to say.
 func (k *checker) decide(pattern string, at *field.Path, s subject) bool {
-	for _, row := range k.rows[pattern] {
-		if row.when != nil && !row.when.is(s) {
+	for _, row := range k.rows[alike.Replace(pattern)] {
+		if row.when != nil && !row.when.is(s) || row.onlyPlain && k.form == sandboxed {
 			continue
 		}
-		switch row.fate {
-		case Refused, ViaSandbox:
+		switch {
+		case row.fate == ViaSandbox && k.form != plainTask:
+			k.needed = max(k.needed, row.need())
+			return false
+		case row.fate == ViaSandbox && row.plain == "":
+			k.refused = append(k.refused, field.Forbidden(at, noSandboxReason))
+		case row.fate == Refused:
 			k.refused = append(k.refused, field.Forbidden(at, row.reason))
-		case Warned:
+		case row.fate == ViaSandbox: // what is below it may be less than approximated
+			k.warnings = append(k.warnings, at.String()+": "+row.plain)
+			return false
+		case row.fate == Warned:
 			k.warnings = append(k.warnings, at.String()+": "+row.reason)
 		default:
 			return false
@@ -196,4 +221,6 @@ func (k *checker) decide(pattern string, at *field.Path, s subject) bool {
 }
 
 // allKinds are the kinds in the order of docs/support.md.
-func allKinds() []kindFates { return slices.Concat(workloadFates, networkFates, otherFates) }
+func allKinds() []kindFates {
+	return slices.Concat(workloadFates, networkFates, storageFates, otherFates)
+}

@@ -33,7 +33,7 @@ var otherFates = []kindFates{
 		note: "A document.",
 		rows: []fate{
 			{path: "secrets", fate: ViaGateway, reason: "kept"},
-			{path: "imagePullSecrets", fate: Warned, reason: "Swarm takes registry credentials from who creates the service, and skep hands none on: log in the nodes' engines (docker login), or mirror the image"},
+			{path: "imagePullSecrets", fate: Warned, reason: "Pods do not take them over: name them in the Pod's imagePullSecrets"},
 			{path: "automountServiceAccountToken", fate: ViaGateway, reason: "kept; no token is mounted"},
 		},
 	},

@@ -8,18 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// untilSandbox ends the reason of what skep's sandbox will bring.
-const untilSandbox = "; that needs skep's sandbox, which is not there yet: "
-
 // podFates are those of a Pod's spec, wherever a template stands. Paths start below it.
-var podFates = [][]fate{podSpecFates, containerFates, volumeFates}
+var podFates = [][]fate{podSpecFates, containerFates, volumeFates, ephemeralFates}
 
 var podSpecFates = []fate{
-	{path: "initContainers", fate: Refused, reason: "Swarm starts one container for a task" + untilSandbox + "do the preparation in the container's own command"},
-	{path: "ephemeralContainers", fate: Refused, reason: "Swarm starts one container for a task" + untilSandbox + "use docker exec on the node"},
+	{path: "initContainers", fate: ViaSandbox, reason: "started in order before the Pod's containers; those with restartPolicy Always run beside them"},
+	{path: "ephemeralContainers", fate: ViaGateway, reason: "started in the Pod's namespaces by the sandbox, or by the agent of the Pod's node"},
 	{path: "restartPolicy", fate: Native, reason: "the restart condition any, on-failure or none; Swarm starts a new task in place of a container, 5 seconds later"},
 	{path: "terminationGracePeriodSeconds", fate: Native, reason: "the stop grace period"},
-	{path: "activeDeadlineSeconds", fate: Refused, reason: "Swarm ends no task for its age: run the command under timeout(1)"},
+	{path: "activeDeadlineSeconds", fate: ViaSandbox, reason: "the sandbox ends the Pod"},
 	{path: "dnsPolicy", fate: Warned, reason: "Swarm's resolver stands before the node's all the same", when: equals("Default")},
 	{path: "dnsPolicy", fate: Native, reason: "ClusterFirst: names of Services as in any cluster; what is none goes to dnsConfig's or the node's nameservers"},
 	{path: "dnsConfig", fate: Native, reason: "nameservers, search domains and options of the container"},
@@ -30,11 +27,13 @@ var podSpecFates = []fate{
 	{path: "automountServiceAccountToken", fate: Warned, reason: "no token is mounted, until skep's sandbox comes", when: equals(true)},
 	{path: "automountServiceAccountToken", fate: ViaGateway, reason: "nothing is mounted in any case"},
 	{path: "hostNetwork", fate: Native, reason: "the node's network in place of the overlay"},
-	{path: "hostPID", fate: Refused, reason: "Swarm keeps every container's processes apart: run what needs the node's in plain Docker there"},
-	{path: "hostIPC", fate: Refused, reason: "Swarm keeps every container's IPC apart: run what needs the node's in plain Docker there"},
-	{path: "shareProcessNamespace", fate: Warned, reason: "the Pod's one container has its processes for itself", when: equals(true)},
-	{path: "shareProcessNamespace", fate: ViaGateway, reason: "one container a Pod"},
-	{path: "imagePullSecrets", fate: Warned, reason: "Swarm takes registry credentials from who creates the service, and skep hands none on: log in the nodes' engines (docker login), or mirror the image"},
+	{path: "hostPID", fate: ViaSandbox, reason: "the node's processes", when: equals(true)},
+	{path: "hostPID", fate: Native, reason: "each container has processes of its own"},
+	{path: "hostIPC", fate: ViaSandbox, reason: "the node's IPC", when: equals(true)},
+	{path: "hostIPC", fate: Native, reason: "each container has IPC of its own, also within a Pod"},
+	{path: "shareProcessNamespace", fate: ViaSandbox, reason: "the containers see each other's processes; the sandbox is the first", when: equals(true)},
+	{path: "shareProcessNamespace", fate: Native, reason: "each container has processes of its own"},
+	{path: "imagePullSecrets", fate: Native, reason: "registry credentials of the service; the sandbox uses them, too"},
 	{path: "hostname", fate: Native, reason: "the container's hostname; by default the Pod's name"},
 	{path: "hostnameOverride", fate: Native, reason: "the container's hostname"},
 	{path: "subdomain", fate: Warned, reason: "no name is made of hostname and subdomain: other Pods find this one by its Service"},
@@ -89,28 +88,30 @@ var podSpecFates = []fate{
 	{path: "securityContext.windowsOptions", fate: Refused, reason: windowsReason},
 	{path: "securityContext.runAsUser", fate: Native, reason: "the container's user"},
 	{path: "securityContext.runAsGroup", fate: Native, reason: "the container's group; together with runAsUser"},
-	{path: "securityContext.runAsNonRoot", fate: Warned, reason: nonRootReason, when: nonRootUnknown},
+	{path: "securityContext.runAsNonRoot", fate: ViaSandbox, reason: nonRootReason, plain: plainNonRoot, when: nonRootUnknown},
 	{path: "securityContext.runAsNonRoot", fate: Native, reason: "checked against runAsUser"},
 	{path: "securityContext.supplementalGroups", fate: Native, reason: "more groups of the process"},
 	{path: "securityContext.supplementalGroupsPolicy", fate: Warned, reason: "Docker adds the groups that the image's /etc/group gives the user", when: equals("Strict")},
 	{path: "securityContext.supplementalGroupsPolicy", fate: Native, reason: "Merge is what Docker does"},
-	{path: "securityContext.fsGroup", fate: Warned, reason: "becomes a group of the process and owns the files of ConfigMaps and Secrets, but Swarm changes no owner in other volumes"},
+	{path: "securityContext.fsGroup", fate: ViaSandbox, reason: "a group of the processes; owns the volumes' files as the kubelet does", plain: "becomes a group of the process and owns the files of ConfigMaps and Secrets, but Swarm changes no owner in other volumes", when: withVolumes},
+	{path: "securityContext.fsGroup", fate: Native, reason: "a group of the process"},
 	{path: "securityContext.fsGroupChangePolicy", fate: ViaGateway, reason: "kept; see fsGroup"},
 	{path: "securityContext.sysctls", fate: Native, reason: "sysctls of the container"},
-	{path: "securityContext.seccompProfile.type", fate: Warned, reason: privilegesReason, when: equals("Unconfined")},
-	{path: "securityContext.seccompProfile.type", fate: Refused, reason: localhostReason, when: equals("Localhost")},
-	{path: "securityContext.seccompProfile", fate: Native, reason: "RuntimeDefault is what Docker does"},
-	{path: "securityContext.appArmorProfile.type", fate: Warned, reason: privilegesReason, when: equals("Unconfined")},
-	{path: "securityContext.appArmorProfile.type", fate: Refused, reason: localhostReason, when: equals("Localhost")},
-	{path: "securityContext.appArmorProfile", fate: Native, reason: "RuntimeDefault is what Docker does"},
+	{path: "securityContext.seccompProfile.type", fate: ViaSandbox, reason: oldEngineReason, plain: privilegesReason, when: onOldEngine("Unconfined")},
+	{path: "securityContext.seccompProfile.type", fate: ViaSandbox, reason: "the profile of the node's /var/lib/kubelet/seccomp", when: equals("Localhost")},
+	{path: "securityContext.seccompProfile", fate: Native, reason: "RuntimeDefault is what Docker does; Unconfined"},
+	{path: "securityContext.appArmorProfile.type", fate: ViaSandbox, reason: oldEngineReason, plain: privilegesReason, when: onOldEngine("Unconfined")},
+	{path: "securityContext.appArmorProfile.type", fate: ViaSandbox, reason: "the profile that the node has loaded", when: equals("Localhost")},
+	{path: "securityContext.appArmorProfile", fate: Native, reason: "RuntimeDefault is what Docker does; Unconfined"},
 	{path: "securityContext.seLinuxChangePolicy", fate: Warned, reason: "Swarm relabels no volume"},
 }
 
 const (
 	windowsReason    = "skep's Pods run on Linux: use docker service create for Windows"
-	nonRootReason    = "the image's user is not checked: set runAsUser"
+	nonRootReason    = "checked against the image's user before the container starts"
+	plainNonRoot     = "the image's user is not checked: set runAsUser"
+	oldEngineReason  = "natively from Docker Engine 25 on; older ones drop it from Swarm services without a word"
 	privilegesReason = "needs Docker Engine 25 or later throughout the Swarm; older ones drop it without a word"
-	localhostReason  = "Swarm knows no profiles on nodes: use RuntimeDefault or Unconfined"
 )
 
 // equals and other read strings of any type by what they say.
@@ -126,6 +127,20 @@ func other(than string, want any) *condition {
 func oneOf(text string, values ...string) *condition {
 	set := sets.New(values...)
 	return &condition{text, func(s subject) bool { return set.Has(fmt.Sprint(s.value)) }}
+}
+
+// withVolumes is true of Pods that mount what has owners and is none of ConfigMaps and Secrets.
+var withVolumes = &condition{"with volumes", func(s subject) bool {
+	return s.pod != nil && slices.ContainsFunc(s.pod.Volumes, func(v corev1.Volume) bool {
+		return v.EmptyDir != nil || v.PersistentVolumeClaim != nil || v.Ephemeral != nil
+	})
+}}
+
+// onOldEngine is a value that Swarm passes on only to Engines from 25 on.
+func onOldEngine(want any) *condition {
+	return &condition{fmt.Sprint(want) + ", on Docker Engines before 25", func(s subject) bool {
+		return !s.net.QuickHealth && fmt.Sprint(s.value) == fmt.Sprint(want)
+	}}
 }
 
 // nonRootUnknown is true where only the image says who the process is.

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,34 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
-
-// fieldsOf lists the patterns of all fields below a type, in the words of the fates. ObjectMeta is
-// walked once, by TestMetadataHasFates.
-func fieldsOf(t reflect.Type, pattern string, visit func(string)) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case isLeaf(t):
-	case t.Kind() == reflect.Slice:
-		visit(pattern + "[]")
-		fieldsOf(t.Elem(), pattern+"[]", visit)
-	case t.Kind() == reflect.Map:
-		visit(pattern + "{}")
-	case t.Kind() == reflect.Struct:
-		for i := range t.NumField() {
-			name, inline, ok := jsonName(t.Field(i))
-			switch {
-			case !ok:
-			case inline:
-				fieldsOf(t.Field(i).Type, pattern, visit)
-			default:
-				visit(join(pattern, name))
-				fieldsOf(t.Field(i).Type, join(pattern, name), visit)
-			}
-		}
-	}
-}
 
 // covered tells whether a row says what becomes of a field: its own, or one above that holds always.
 func covered(rows map[string][]fate, pattern string) bool {
@@ -56,44 +29,68 @@ func covered(rows map[string][]fate, pattern string) bool {
 	return false
 }
 
-func parent(pattern string) string {
-	for _, end := range []string{"[]", "{}"} {
-		if cut, ok := strings.CutSuffix(pattern, end); ok {
-			return cut
-		}
-	}
-	if i := strings.LastIndex(pattern, "."); i >= 0 {
-		return pattern[:i]
-	}
-	return ""
-}
-
 // TestEveryFieldHasAFate also finds rows that name no field of their kind.
 func TestEveryFieldHasAFate(t *testing.T) {
 	for _, kind := range allKinds() {
-		rows := newChecker(kind.allRows()).rows
-		known := sets.New[string]()
-		all := sets.New[string]()
-		for _, obj := range kind.objects {
-			fieldsOf(reflect.TypeOf(obj), "", func(pattern string) { all.Insert(pattern) })
-		}
-		for pattern := range all {
-			known.Insert(pattern)
-			// What holds other fields needs no fate of its own.
-			holds := false
-			for other := range all {
-				holds = holds || strings.HasPrefix(other, pattern+".") || strings.HasPrefix(other, pattern+"[") || strings.HasPrefix(other, pattern+"{")
-			}
-			if !holds && !covered(rows, pattern) {
-				t.Errorf("%s: %s has no fate", kind.kind, pattern)
-			}
-		}
-		for pattern := range rows {
-			if !known.Has(pattern) {
-				t.Errorf("%s: the row %s names no field", kind.kind, pattern)
-			}
+		for _, fault := range faultsOf(kind, kind.allRows()) {
+			t.Error(fault)
 		}
 	}
+}
+
+// TestFateIsMissed: a row that is taken away leaves a field without a fate, in each list of containers that it is for.
+func TestFateIsMissed(t *testing.T) {
+	pod := workloadFates[0]
+	for _, c := range []struct {
+		without string
+		missed  []string
+	}{
+		{"spec.containers[].tty", []string{"spec.containers[].tty", "spec.ephemeralContainers[].tty", "spec.initContainers[].tty"}},
+		{"spec.containers[].securityContext.procMount", []string{
+			"spec.containers[].securityContext.procMount", "spec.ephemeralContainers[].securityContext.procMount", "spec.initContainers[].securityContext.procMount",
+		}},
+		{"spec.activeDeadlineSeconds", []string{"spec.activeDeadlineSeconds"}},
+		{"spec.volumes[].image", []string{"spec.volumes[].image.pullPolicy", "spec.volumes[].image.reference"}},
+	} {
+		rows := slices.DeleteFunc(pod.allRows(), func(row fate) bool { return row.path == c.without })
+		var want []string
+		for _, path := range c.missed {
+			want = append(want, "Pod: "+path+" has no fate")
+		}
+		if got := faultsOf(pod, rows); !slices.Equal(got, want) {
+			t.Errorf("without %s: %q", c.without, got)
+		}
+	}
+	if got := faultsOf(pod, append(pod.allRows(), fate{path: "spec.containers[].colour"})); len(got) != 1 {
+		t.Errorf("a row of no field: %q", got)
+	}
+}
+
+// faultsOf are a kind's fields without a fate, and rows without a field, in order.
+func faultsOf(kind kindFates, all []fate) []string {
+	rows := newChecker(all).rows
+	fields, leaves := sets.New[string](), sets.New[string]()
+	for _, obj := range kind.objects {
+		fieldsOf(reflect.TypeOf(obj), "", func(pattern string) { fields.Insert(pattern) })
+		leaves.Insert(leavesOf(reflect.TypeOf(obj).Elem())...)
+	}
+	var faults []string
+	for pattern := range leaves { // what holds other fields needs no fate of its own
+		path := pattern
+		if like := alike.Replace(pattern); fields.Has(like) {
+			path = like // whatever is said of the list as a whole
+		}
+		if !covered(rows, path) {
+			faults = append(faults, kind.kind+": "+pattern+" has no fate")
+		}
+	}
+	for pattern := range rows {
+		if !fields.Has(pattern) {
+			faults = append(faults, kind.kind+": the row "+pattern+" names no field")
+		}
+	}
+	slices.Sort(faults)
+	return faults
 }
 
 func TestFatesAreSaid(t *testing.T) {
@@ -108,7 +105,7 @@ func TestFatesAreSaid(t *testing.T) {
 }
 
 func TestCheckOfUnknownKind(t *testing.T) {
-	if refused, warnings := Check("Gadget", &corev1.Pod{}); refused != nil || warnings != nil {
+	if refused, warnings := Check("Gadget", &corev1.Pod{}, DefaultNetworking); refused != nil || warnings != nil {
 		t.Error(refused, warnings)
 	}
 }
@@ -124,11 +121,11 @@ func TestCheckOfKinds(t *testing.T) {
 	}{
 		{
 			"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: template, Strategy: appsv1.DeploymentStrategy{Type: "Recreate"}}},
-			[]string{"spec.template.spec.hostPID"},
-			[]string{"spec.template.spec.containers[0].imagePullPolicy", "spec.strategy.type"},
+			nil,
+			[]string{"spec.strategy.type"},
 		},
 		{"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(int32(0)), Paused: true, Strategy: appsv1.DeploymentStrategy{Type: "RollingUpdate"}}}, nil, nil},
-		{"ReplicaSet", &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Template: template}}, []string{"spec.template.spec.hostPID"}, []string{"spec.template.spec.containers[0].imagePullPolicy"}},
+		{"ReplicaSet", &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Template: template}}, nil, nil},
 		{"DaemonSet", &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{MinReadySeconds: 5}}, []string{"spec"}, nil},
 		{"Job", &batchv1.Job{Spec: batchv1.JobSpec{Suspend: new(false)}}, []string{"spec"}, nil},
 		{"ConfigMap", &corev1.ConfigMap{Data: map[string]string{"a": "b"}, Immutable: new(true)}, nil, nil},
@@ -140,7 +137,7 @@ func TestCheckOfKinds(t *testing.T) {
 		{"Node", &corev1.Node{Spec: corev1.NodeSpec{PodCIDR: "10.0.0.0/8", Taints: []corev1.Taint{{Key: "a"}}}}, []string{"spec.podCIDR", "spec.taints"}, nil},
 		{"Namespace", &corev1.Namespace{Status: corev1.NamespaceStatus{Phase: "Active"}}, nil, nil},
 	} {
-		refused, warnings := Check(c.kind, c.obj)
+		refused, warnings := Check(c.kind, c.obj, DefaultNetworking)
 		for i, err := range refused {
 			if i >= len(c.refused) || err.Field != c.refused[i] {
 				t.Errorf("%s: %v", c.kind, err)

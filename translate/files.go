@@ -45,7 +45,7 @@ func (p *putter) filesOf(at *field.Path, src *corev1.VolumeSource) []file {
 		case s.Secret != nil:
 			out = append(out, p.files(volumeRef{secret: true, name: s.Secret.Name, items: s.Secret.Items, optional: isTrue(s.Secret.Optional), mode: mode, user: src.Projected.DefaultUser})...)
 		default:
-			p.refuse(at.Child("projected", "sources").Index(i), "only ConfigMaps and Secrets can be projected, until skep's sandbox comes")
+			p.refuse(at.Child("projected", "sources").Index(i), "only ConfigMaps and Secrets can be projected into a plain task")
 		}
 	}
 	return out

@@ -7,8 +7,9 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
-	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/types"
+
+	"skep/translate/manifest"
 )
 
 // Identity says which Kubernetes object a Swarm object is, or claims to be.
@@ -56,7 +57,11 @@ func ConfigIdentity(a swarm.Annotations, kind string) Identity {
 
 // namespaced says whether documents of a kind live in a namespace.
 func namespaced(kind string) bool {
-	return kind != "Namespace" && kind != "Node" && kind != "IngressClass"
+	switch kind {
+	case "Namespace", "Node", "IngressClass", kindVolume, "StorageClass":
+		return false
+	}
+	return true
 }
 
 // StackNamespace is the namespace in which an object with these labels shows.
@@ -106,7 +111,7 @@ func fit(name, clean string, most int) string {
 
 // swarmUID is the stable UID of an object that was never given one.
 func swarmUID(parts ...string) types.UID {
-	return types.UID(uuid.NewSHA1(uuid.NameSpaceOID, []byte("skep/"+strings.Join(parts, "/"))).String())
+	return manifest.UID(parts...)
 }
 
 // OtherName is the name for a service whose own is taken by a service that is another object.

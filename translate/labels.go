@@ -1,5 +1,7 @@
 package translate
 
+import "skep/translate/manifest"
+
 // Labels that skep keeps on Swarm objects. Identity is in labels; a Swarm name is decoration.
 const (
 	// LabelObject holds the Kubernetes object as the client sent it: JSON of metadata and spec, no status.
@@ -19,7 +21,8 @@ const (
 	LabelOwner = "skep.owner"
 	// LabelSealed holds a Secret's document, encrypted: labels can be read by anyone with the Docker API.
 	LabelSealed = "skep.sealed"
-	// LabelMaterial marks a Swarm config or secret that holds what a container mounts.
+	// LabelMaterial marks a Swarm config or secret that holds what a container mounts, and a Docker volume that anyone
+	// could make again.
 	LabelMaterial = "skep.material"
 	// LabelStack is Docker's own: the stack that an object belongs to, here the namespace.
 	LabelStack = "com.docker.stack.namespace"
@@ -28,15 +31,17 @@ const (
 // Labels on containers. The Pod template's own labels stand beside them.
 const (
 	// LabelContainer names the container within its Pod, as the kubelet's runtimes do.
-	LabelContainer = "io.kubernetes.container.name"
+	LabelContainer = manifest.LabelContainer
 	// LabelPodNamespace is the Pod's namespace.
-	LabelPodNamespace = "io.kubernetes.pod.namespace"
+	LabelPodNamespace = manifest.LabelPodNamespace
 	// LabelPod is the bare Pod's name, or the ReplicaSet's whose Pods are named <it>-<5 characters of the task id>.
 	LabelPod = "skep.pod"
 	// LabelHash is the hash of the Pod template, the label by which a Deployment tells its ReplicaSets apart.
 	LabelHash = "pod-template-hash"
 	// LabelSpec is a digest of the task as skep wrote it: while it matches, LabelHash speaks of this task.
 	LabelSpec = "skep.spec"
+	// LabelPlain, on a sandbox, is the plain task that it took over from: see keptPlain.
+	LabelPlain = "skep.plain"
 	// LabelServiceName is Docker's own, on every container of a service.
 	LabelServiceName = "com.docker.swarm.service.name"
 )

@@ -40,13 +40,17 @@ const (
 	GroupNamespace GroupKind = "namespace"
 	// GroupAddress is what makes a Kubernetes Service and its endpoints; its ID is AddressID of the Service's key.
 	GroupAddress GroupKind = "address"
+	// GroupVolume is a volume of a node's engine; its ID is VolumeGroupID.
+	GroupVolume GroupKind = "volume"
 )
 
 // World is the Swarm as values, for reading only.
 type World interface {
 	Sources
+	Givens
 	Exposures
 	Policies
+	Reports
 	// Workload is a service as a Kubernetes workload; nil when there is none of that ID. It stays
 	// readable after the service was removed until its last task is gone.
 	Workload(serviceID string) *Workload
@@ -61,6 +65,8 @@ type World interface {
 	Event(id string) *corev1.Event
 	SwarmConfig(id string) *swarm.Config
 	SwarmSecret(id string) *swarm.Secret
+	// Unreadable says whether there is a Secret that cannot be opened: it was sealed with another key.
+	Unreadable(namespace, name string) bool
 	// Namespace is what is known of a namespace; nil when nothing makes it one.
 	Namespace(name string) *NamespaceParts
 	// Name is the name that the Swarm object with this ID has among those that claim the identity.
@@ -69,6 +75,10 @@ type World interface {
 	Stack(namespace string) string
 	// Network is the name of the overlay that the network ID means.
 	Network(id string) string
+	// DockerVolume is a volume that a node's engine has and that shows by itself, by VolumeGroupID; nil for none.
+	DockerVolume(id string) *DockerVolume
+	// VolumeTaken says whether a claim, a PersistentVolume or an engine has a Docker volume of this name.
+	VolumeTaken(name string) bool
 	Seal(plain []byte, context string) (string, error)
 	Open(sealed, context string) ([]byte, error)
 	Now() time.Time
@@ -132,9 +142,11 @@ type Step struct {
 	ID      string    // empty to create
 	Version swarm.Version
 	Service *swarm.ServiceSpec
-	Config  *swarm.ConfigSpec
-	Node    *swarm.NodeSpec
-	Event   *corev1.Event // kept in memory, not in the Swarm
+	// RegistryAuth goes with the service: Docker's X-Registry-Auth; "" for what it has.
+	RegistryAuth string
+	Config       *swarm.ConfigSpec
+	Node         *swarm.NodeSpec
+	Event        *corev1.Event // kept in memory, not in the Swarm
 }
 
 // Empty says that there is nothing to do.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/volume"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -31,6 +32,11 @@ type happening struct {
 	Node    *swarm.Node
 	Config  *swarm.Config
 	Secret  *swarm.Secret
+	// Volume is one that the engine of the node with the ID has.
+	Volume *struct {
+		At string
+		volume.Volume
+	}
 	// Gone is the ID of a task, or the name of a service, that was removed.
 	Gone string
 	// Patch and Delete name an object as kubectl does, <kind>/<name> or <kind>/<namespace>/<name>.
@@ -325,7 +331,7 @@ func (s *stage) tellData(data []byte) string {
 		}
 		return "certificate of " + strings.Join(certificate.DNSNames, ", ")
 	}
-	return fmt.Sprintf("%q", data)
+	return readableData(s.t, data)
 }
 
 func (s *stage) tellStep(when string, step Step) {

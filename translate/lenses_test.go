@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	// The kinds themselves.
@@ -24,6 +25,8 @@ import (
 	discoverydefaults "k8s.io/kubernetes/pkg/apis/discovery/v1"
 	_ "k8s.io/kubernetes/pkg/apis/networking/install"
 	networkingdefaults "k8s.io/kubernetes/pkg/apis/networking/v1"
+	_ "k8s.io/kubernetes/pkg/apis/storage/install"
+	storagedefaults "k8s.io/kubernetes/pkg/apis/storage/v1"
 )
 
 // lenses are all there are. The documents stand for those of other kinds.
@@ -41,8 +44,12 @@ var lenses = []Lens{
 	EndpointSlices{},
 	Ingresses{},
 	NetworkPolicies{},
+	PersistentVolumes{},
+	PersistentVolumeClaims{},
+	StorageClasses,
 	Documents{Of: "IngressClass", New: func() Object { return &networkingv1.IngressClass{} }},
-	Documents{Of: "ConfigMap", Native: GroupConfig, New: func() Object { return &corev1.ConfigMap{} }},
+	ConfigMaps,
+	ServiceAccounts,
 	Documents{
 		Of: "Secret", Native: GroupSecret, Sealed: true, New: func() Object { return &corev1.Secret{} },
 		Default: func(o Object) { coredefaults.SetObjectDefaults_Secret(o.(*corev1.Secret)) },
@@ -83,6 +90,13 @@ func newObject(t *testing.T, kind string) Object {
 		return &networkingv1.Ingress{}
 	case "NetworkPolicy":
 		return &networkingv1.NetworkPolicy{}
+	case kindClaim:
+		return &corev1.PersistentVolumeClaim{}
+	case kindVolume:
+		return &corev1.PersistentVolume{}
+	}
+	if l, ok := lensOf(t, kind).(Given); ok {
+		return l.New()
 	}
 	return lensOf(t, kind).(Documents).New()
 }
@@ -111,6 +125,12 @@ func defaultObject(object Object) {
 		coredefaults.SetObjectDefaults_Endpoints(o)
 	case *discoveryv1.EndpointSlice:
 		discoverydefaults.SetObjectDefaults_EndpointSlice(o)
+	case *corev1.PersistentVolumeClaim:
+		coredefaults.SetObjectDefaults_PersistentVolumeClaim(o)
+	case *corev1.PersistentVolume:
+		coredefaults.SetObjectDefaults_PersistentVolume(o)
+	case *storagev1.StorageClass:
+		storagedefaults.SetObjectDefaults_StorageClass(o)
 	case *networkingv1.NetworkPolicy:
 		networkingdefaults.SetObjectDefaults_NetworkPolicy(o)
 	}

@@ -47,6 +47,8 @@ type listRule[E any] struct {
 	resolved func(E) bool
 	// same tells two entries of one key that mean the same content.
 	same func(a, b E) bool
+	// stays tells resolved entries that do not go when what they came from is gone; nil where all do.
+	stays func(E) bool
 }
 
 var (
@@ -57,8 +59,11 @@ var (
 	}
 	mountRule = listRule[mount.Mount]{
 		key:      func(m mount.Mount) string { return m.Target },
-		resolved: isEmptyFile,
-		same:     func(a, b mount.Mount) bool { return isEmptyFile(a) && isEmptyFile(b) },
+		resolved: func(m mount.Mount) bool { return isEmptyFile(m) || isClaimMount(m) },
+		same: func(a, b mount.Mount) bool {
+			return isEmptyFile(a) && isEmptyFile(b) || isClaimMount(a) && isClaimMount(b) && a.Source == b.Source
+		},
+		stays: isClaimMount,
 	}
 	configRule = listRule[*swarm.ConfigReference]{
 		key:      configKey,
@@ -86,6 +91,7 @@ func mergeList[E any](rule listRule[E], prev, before, after []E, fresh bool) []E
 		return slices.IndexFunc(list, func(e E) bool { return rule.key(e) == k })
 	}
 	anew := func(e E) bool { return fresh && rule.resolved(e) }
+	goes := func(e E) bool { return anew(e) && (rule.stays == nil || !rule.stays(e)) }
 	var out []E
 	for _, e := range after {
 		k := rule.key(e)
@@ -98,7 +104,7 @@ func mergeList[E any](rule listRule[E], prev, before, after []E, fresh bool) []E
 		}
 	}
 	for _, e := range prev {
-		if k := rule.key(e); find(before, k) < 0 && find(after, k) < 0 && !anew(e) {
+		if k := rule.key(e); find(before, k) < 0 && find(after, k) < 0 && !goes(e) {
 			out = append(out, e)
 		}
 	}

@@ -19,12 +19,12 @@ func FuzzPodMerge(f *testing.F) { f.Fuzz(lawMerge) }
 func lawMerge(t *testing.T, seed int64) {
 	s := randomTask(rand.New(rand.NewSource(seed)))
 	tpl := GetPod(&s, "shop_web")
-	before := mustPut(t, seed, &tpl, native{})
+	before := mustPutPlain(t, seed, &tpl, native{})
 	c := &tpl.Spec.Containers[0]
 	c.Env = append(c.Env, corev1.EnvVar{Name: "EDITED", Value: "{{yes"})
 	tpl.Spec.Volumes = append(tpl.Spec.Volumes, corev1.Volume{Name: "edited", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "edited", MountPath: "/edited"})
-	after := mustPut(t, seed, &tpl, native{})
+	after := mustPutPlain(t, seed, &tpl, native{})
 	for _, fresh := range []bool{false, true} {
 		got, err := mergeTask(&s, &before.Task, &after.Task, fresh)
 		if err != nil {
@@ -97,7 +97,7 @@ func TestMergeFiles(t *testing.T) {
 		Containers: []corev1.Container{{Name: "main", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/c"}}}},
 	}}
 	put := func(data map[string]string) *swarm.TaskSpec {
-		plan := mustPut(t, 0, tpl, sources{configMaps: map[string]*corev1.ConfigMap{"c": {Data: data}}})
+		plan := mustPutPlain(t, 0, tpl, sources{configMaps: map[string]*corev1.ConfigMap{"c": {Data: data}}})
 		return &plan.Task
 	}
 	old := put(map[string]string{"a": "", "b": "x", "c": "x"})

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
+
+	"skep/translate/manifest"
 )
 
 // Networking is what a gateway is told about the Swarm's networks and the proxies that it keeps there. All
@@ -23,13 +25,19 @@ type Networking struct {
 	ProxyImage string
 	// HTTPPort and HTTPSPort are where Ingresses are published; 0: not at all.
 	HTTPPort, HTTPSPort uint32
-	// QuickHealth: the Engine can look at a container more often while it starts (API 1.44).
+	// QuickHealth: the Engine can look at a container more often while it starts (API 1.44, Engine 25). Such an Engine
+	// also takes security profiles and NoNewPrivileges from Swarm.
 	QuickHealth bool
+	// Image is skep's own, which runs the sandboxes of Pods on every node.
+	Image string
+	// EngineSocket is the Docker Engine's on every node.
+	EngineSocket string
 }
 
 // DefaultNetworking is what holds where nothing is said.
 var DefaultNetworking = Networking{
 	Network: "skep", CIDR: "10.244.0.0/16", Domain: "cluster.local", ProxyImage: "nginx:stable-alpine", HTTPPort: 80, HTTPSPort: 443,
+	Image: "skep:latest", EngineSocket: manifest.EngineSocket,
 }
 
 // serviceHost is the name by which Pods find a Service, whatever namespace they are in. It is an alias on a

@@ -141,6 +141,9 @@ func (w *Workload) prototype(template *corev1.PodTemplateSpec, hash string) *cor
 		pod.Labels = withEntry(pod.Labels, LabelHash, hash)
 		pod.GenerateName = w.Identity.Name + "-" + hash + "-"
 	}
+	if pod.Spec.ServiceAccountName == "" { // as the API server has it for each Pod that is created
+		pod.Spec.ServiceAccountName, pod.Spec.DeprecatedServiceAccount = DefaultServiceAccount, DefaultServiceAccount
+	}
 	coredefaults.SetObjectDefaults_Pod(pod)
 	pod.Spec = shared(&pod.Spec, &template.Spec)
 	if w.prototypes == nil || len(w.prototypes) >= kept {

@@ -198,7 +198,9 @@ func (w *volumeWriter) mount(v *corev1.Volume, vm *corev1.VolumeMount, p placed)
 		v.EmptyDir = &corev1.EmptyDirVolumeSource{}
 	case m.Type == mount.TypeVolume:
 		claim := DNSName(source)
-		if claim != source {
+		if own := claimOf(*m); own != "" {
+			claim = own
+		} else if claim != source {
 			if w.trueNames == nil {
 				w.trueNames = map[string]string{}
 			}

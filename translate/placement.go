@@ -52,6 +52,7 @@ func (p *putter) putPlacement() {
 			place.Preferences = append(place.Preferences, swarm.PlacementPreference{Spread: &swarm.SpreadOver{SpreadDescriptor: "node.labels." + key}})
 		}
 	}
+	p.putPins(place)
 	for _, m := range p.plan.Missing {
 		wait := constraintMissing + "==" + strings.ToLower(m.Kind) + "/" + m.Name
 		if !slices.Contains(place.Constraints, wait) {

@@ -17,12 +17,13 @@ type requirement struct {
 	value string
 }
 
-// ours are the constraints that someone meant; the one that waits for something missing is skep's own.
+// ours are the constraints that someone meant; the one that waits for something missing and those
+// that keep a task with its volumes are skep's own.
 func ours(s *swarm.TaskSpec) []string {
 	var out []string
 	if s.Placement != nil {
 		for _, c := range s.Placement.Constraints {
-			if !strings.HasPrefix(c, constraintMissing) {
+			if !isMissingConstraint(c) && !isPin(c) {
 				out = append(out, c)
 			}
 		}

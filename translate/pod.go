@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -74,7 +73,7 @@ func ownedPod(w World, wl *Workload, in instance, name string, note *swarm.Confi
 	node := w.Node(in.task.NodeID)
 	d := Derived{
 		Key:   Key{wl.Identity.Namespace, name},
-		Parts: []any{wl, in.task, node, note, len(in.previous), in.stopping},
+		Parts: []any{wl, in.task, node, note, len(in.previous), in.stopping, w.Report(in.task.ID)},
 		Index: in.task.Version.Index,
 		Build: func() (Object, error) { return buildOwnedPod(w, wl, in, name, note) },
 	}
@@ -89,12 +88,10 @@ func buildOwnedPod(w World, wl *Workload, in instance, name string, note *swarm.
 	pod := *wl.prototype(templateOfTask(w, wl, in.task), wl.HashOf(in.task))
 	pod.Name = name
 	finishPod(w, &pod, in)
-	if note != nil {
-		written := &corev1.Pod{}
-		if err := json.Unmarshal([]byte(note.Spec.Labels[LabelObject]), written); err == nil {
-			pod.Labels, pod.Annotations, pod.Finalizers = written.Labels, written.Annotations, written.Finalizers
-			pod.ManagedFields = written.ManagedFields
-		}
+	if written := readNote(note); written != nil {
+		pod.Labels, pod.Annotations, pod.Finalizers = written.Labels, written.Annotations, written.Finalizers
+		pod.ManagedFields = written.ManagedFields
+		pod.Spec.EphemeralContainers = written.Spec.EphemeralContainers
 	}
 	pod.Annotations = withEntry(pod.Annotations, AnnotationTask, in.task.ID)
 	return &pod, nil
@@ -149,7 +146,7 @@ func barePod(w World, wl *Workload, found []instance) []Derived {
 	}
 	return []Derived{{
 		Key:   Key{wl.Identity.Namespace, wl.Identity.Name},
-		Parts: []any{wl, wl.Gone, in.task, w.Node(in.task.NodeID), len(in.previous), in.stopping},
+		Parts: []any{wl, wl.Gone, in.task, w.Node(in.task.NodeID), len(in.previous), in.stopping, w.Report(in.task.ID)},
 		Index: max(wl.Service.Version.Index, in.task.Version.Index),
 		Build: func() (Object, error) {
 			pod := wl.Object.DeepCopyObject().(*corev1.Pod)
@@ -185,14 +182,14 @@ func (Pods) Put(w World, g Group, old, object Object) (Plan, error) {
 	if bare, ok := wl.Object.(*corev1.Pod); ok {
 		return putBarePod(w, wl, bare, was, pod)
 	}
-	if !equality.Semantic.DeepEqual(was.Spec, object.(*corev1.Pod).Spec) {
+	if !sameContainers(&was.Spec, &object.(*corev1.Pod).Spec) {
 		return Plan{}, Refusal{field.Forbidden(field.NewPath("spec"), fmt.Sprintf(
 			"a Swarm task cannot be changed; change the Pod template of %s %q, which replaces the Pod", wl.Identity.Kind, wl.Identity.Name))}
 	}
-	if sameMeta(was, object) {
+	if sameMeta(was, object) && equality.Semantic.DeepEqual(was.Spec, object.(*corev1.Pod).Spec) {
 		return Plan{}, nil
 	}
-	note := &corev1.Pod{ObjectMeta: pod.ObjectMeta}
+	note := &corev1.Pod{ObjectMeta: pod.ObjectMeta, Spec: corev1.PodSpec{EphemeralContainers: pod.Spec.EphemeralContainers}}
 	step, err := putDocument(w, note, wl.Service.ID, podNotes(w, g.ID)[pod.Name])
 	return Plan{Commit: step}, err
 }
@@ -204,7 +201,7 @@ func putBarePod(w World, wl *Workload, bare, was, pod *corev1.Pod) (Plan, error)
 		pod.Spec.NodeName = wl.Template.Spec.NodeName
 	}
 	template := templateOf(pod)
-	if equality.Semantic.DeepEqual(was.Spec, pod.Spec) || equality.Semantic.DeepEqual(bare.Spec, pod.Spec) {
+	if sameContainers(&was.Spec, &pod.Spec) || sameContainers(&bare.Spec, &pod.Spec) {
 		template = wl.Template // labels alone are no reason to start the container anew
 	}
 	hash := wl.Hash
@@ -212,6 +209,15 @@ func putBarePod(w World, wl *Workload, bare, was, pod *corev1.Pod) (Plan, error)
 		hash = hashTemplate(&template)
 	}
 	return updateWorkload(w, wl, pod, &template, hash)
+}
+
+// sameContainers compares specs but for what changes of a Pod that runs: ephemeral containers, and tolerations, which
+// no task knows of.
+func sameContainers(a, b *corev1.PodSpec) bool {
+	x, y := *a, *b
+	x.EphemeralContainers, y.EphemeralContainers = nil, nil
+	x.Tolerations, y.Tolerations = nil, nil
+	return equality.Semantic.DeepEqual(x, y)
 }
 
 // clearDerived takes out of a Pod what Get puts in.

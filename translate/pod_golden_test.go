@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	appsv1defaults "k8s.io/kubernetes/pkg/apis/apps/v1"
@@ -26,6 +27,9 @@ import (
 type sources struct {
 	configMaps map[string]*corev1.ConfigMap
 	secrets    map[string]*corev1.Secret
+	claims     map[string]*corev1.PersistentVolumeClaim
+	volumes    map[string]*corev1.PersistentVolume
+	classes    map[string]*storagev1.StorageClass
 	native     map[string]string // "config/<ConfigMap>/<key>" to the config's name
 }
 
@@ -55,7 +59,10 @@ func TestPodTemplateGolden(t *testing.T) {
 // goldenCase reads the manifests of a case.
 func goldenCase(t *testing.T, input string) (kind string, obj runtime.Object, tpl *corev1.PodTemplateSpec, id PodIdentity, src sources) {
 	t.Helper()
-	src = sources{configMaps: map[string]*corev1.ConfigMap{}, secrets: map[string]*corev1.Secret{}, native: map[string]string{}}
+	src = sources{
+		claims: map[string]*corev1.PersistentVolumeClaim{}, volumes: map[string]*corev1.PersistentVolume{}, classes: map[string]*storagev1.StorageClass{},
+		configMaps: map[string]*corev1.ConfigMap{}, secrets: map[string]*corev1.Secret{}, native: map[string]string{},
+	}
 	read := func(doc []byte, into any) {
 		t.Helper()
 		if err := yaml.UnmarshalStrict(doc, into); err != nil {
@@ -79,6 +86,18 @@ func goldenCase(t *testing.T, input string) (kind string, obj runtime.Object, tp
 				s.Data = withData(s.Data, k, v)
 			}
 			src.secrets[s.Name] = s
+		case kindClaim:
+			claim := &corev1.PersistentVolumeClaim{}
+			read(doc, claim)
+			src.claims[claim.Name] = claim
+		case kindVolume:
+			pv := &corev1.PersistentVolume{}
+			read(doc, pv)
+			src.volumes[pv.Name] = pv
+		case "StorageClass":
+			class := &storagev1.StorageClass{}
+			read(doc, class)
+			src.classes[class.Name] = class
 		case "Pod":
 			pod := &corev1.Pod{}
 			read(doc, pod)
@@ -110,7 +129,7 @@ func goldenOutcome(t *testing.T, input string) string {
 	t.Helper()
 	kind, obj, tpl, id, src := goldenCase(t, input)
 	var out strings.Builder
-	refused, warnings := Check(kind, obj)
+	refused, warnings := Check(kind, obj, DefaultNetworking)
 	if len(refused) > 0 {
 		out.WriteString(goldenLine + "refused\n")
 		for _, err := range refused {
@@ -134,7 +153,7 @@ func goldenOutcome(t *testing.T, input string) string {
 		if m.Secret {
 			what = "secret"
 		}
-		fmt.Fprintf(&out, "%s%s %s\n%q\n", goldenLine, what, m.Name, m.Data)
+		fmt.Fprintf(&out, "%s%s %s\n%s\n", goldenLine, what, m.Name, readableData(t, m.Data))
 	}
 	for _, m := range plan.Missing {
 		fmt.Fprintf(&out, "%smissing %s %s %s\n", goldenLine, m.Kind, m.Name, m.Key)

@@ -57,7 +57,7 @@ var somePod = PodIdentity{Namespace: "default", Name: "web-5d4b9c", Generated: t
 // lawPutGet: what was sent is what is read back, after Docker filled in what it fills in.
 func lawPutGet(t *testing.T, seed int64) {
 	tpl, src := randomPod(rand.New(rand.NewSource(seed)))
-	plan := mustPut(t, seed, tpl, src)
+	plan := mustPutPlain(t, seed, tpl, src)
 	seen := SeenPod(&plan.Task)
 	got := tpl.DeepCopy()
 	OverlayPod(got, throughDocker(t, &plan.Task), seen)
@@ -74,7 +74,7 @@ func lawGetPut(t *testing.T, seed int64) {
 	if !reflect.DeepEqual(&s, before) {
 		t.Errorf("seed %d: Get changed the task", seed)
 	}
-	one, two := mustPut(t, seed, &tpl, native{}), mustPut(t, seed, &tpl, native{})
+	one, two := mustPutPlain(t, seed, &tpl, native{}), mustPutPlain(t, seed, &tpl, native{})
 	if diff := differ(one, two); diff != "" {
 		t.Errorf("seed %d: Put is not deterministic:\n%s", seed, diff)
 	}
@@ -100,14 +100,14 @@ func lawGetPut(t *testing.T, seed int64) {
 func lawForeignChange(t *testing.T, seed int64) {
 	r := rand.New(rand.NewSource(seed))
 	tpl, src := randomPod(r)
-	plan := mustPut(t, seed, tpl, src)
+	plan := mustPutPlain(t, seed, tpl, native{src})
 	seen := SeenPod(&plan.Task)
 	live := throughDocker(t, &plan.Task)
 	change := foreignChanges[r.Intn(len(foreignChanges))]
 	change.do(live.ContainerSpec, live)
 	got := tpl.DeepCopy()
 	OverlayPod(got, live, seen)
-	again := mustPut(t, seed, got, native{src})
+	again := mustPutPlain(t, seed, got, native{src})
 	for _, f := range podFacets(nil) {
 		if diff := differ(prune(f.at(live)), prune(f.at(&again.Task))); diff != "" {
 			t.Errorf("seed %d: after %s the part %s differs:\n%s", seed, change.name, f.name, diff)
@@ -118,17 +118,27 @@ func lawForeignChange(t *testing.T, seed int64) {
 	}
 }
 
-func mustPut(t *testing.T, seed int64, tpl *corev1.PodTemplateSpec, src Sources) PodPlan {
+// mustPut puts a template in a form that has to take it, with nothing refused.
+func mustPut(t *testing.T, seed int64, tpl *corev1.PodTemplateSpec, src Sources, f form) PodPlan {
 	t.Helper()
-	owner := &corev1.Pod{ObjectMeta: tpl.ObjectMeta, Spec: tpl.Spec}
-	if refused, _ := Check("Pod", owner); len(refused) > 0 {
+	owner := &corev1.Pod{ObjectMeta: *tpl.ObjectMeta.DeepCopy(), Spec: tpl.Spec}
+	owner.Annotations = withEntry(owner.Annotations, AnnotationSandbox, map[form]string{plainTask: "never", sandboxed: "always"}[f])
+	if refused, _ := Check("Pod", owner, DefaultNetworking); len(refused) > 0 {
 		t.Fatalf("seed %d: refused: %v", seed, refused)
 	}
-	plan, err := PutPod(tpl, somePod, src)
+	plan, err := putPodAs(tpl, somePod, src, f)
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
+	if got := formOf(&plan.Task); got != f {
+		t.Fatalf("seed %d: the task is of form %d, want %d", seed, got, f)
+	}
 	return plan
+}
+
+func mustPutPlain(t *testing.T, seed int64, tpl *corev1.PodTemplateSpec, src Sources) PodPlan {
+	t.Helper()
+	return mustPut(t, seed, tpl, src, plainTask)
 }
 
 // differ shows two values that are not the same.

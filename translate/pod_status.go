@@ -28,12 +28,29 @@ func podStatus(w World, pod *corev1.Pod, in instance, node *swarm.Node) corev1.P
 	}
 	// As the node lifecycle controller has it: of a node that is lost no Pod is ready.
 	lost := node != nil && node.Status.State != swarm.NodeStateReady
-	status.Conditions = podConditions(pod, in, container.Ready && !lost)
+	_, ready := readyOf(w, t)
+	status.Conditions = podConditions(pod, in, ready && !lost)
 	if len(in.previous) > 0 || stateOrder[t.Status.State] >= stateOrder[swarm.TaskStateAssigned] {
 		status.ContainerStatuses = []corev1.ContainerStatus{container}
 	}
 	if status.Phase == corev1.PodFailed {
 		status.Message = t.Status.Err
+	}
+	r := w.Report(t.ID)
+	switch {
+	case isSandbox(&t.Spec) && t.ID != "":
+		status.InitContainerStatuses, status.ContainerStatuses = creating(pod, in)
+		switch {
+		case r != nil:
+			takeReport(&status, r, in, lost)
+		case status.Phase == corev1.PodRunning && !lost:
+			status.Phase = corev1.PodPending // its containers are being made
+		}
+	case r != nil:
+		status.EphemeralContainerStatuses = r.Status.EphemeralContainerStatuses
+	}
+	if status.StartTime != nil {
+		status.ObservedGeneration = pod.Generation // a task's spec never changes: it is the Pod's as it is
 	}
 	return status
 }
@@ -113,6 +130,8 @@ func waiting(in instance) *corev1.ContainerStateWaiting {
 	}
 }
 
+var noImage = regexp.MustCompile(`(?i)no such image`)
+
 // rejections tell by what the engine said why a node would not run a task.
 var rejections = []struct {
 	says   *regexp.Regexp
@@ -123,6 +142,10 @@ var rejections = []struct {
 }
 
 func rejected(t *swarm.Task) *corev1.ContainerStateWaiting {
+	if isSandbox(&t.Spec) && noImage.MatchString(t.Status.Err) {
+		return &corev1.ContainerStateWaiting{Reason: "CreatePodSandboxError", Message: "the node has no image " + imageOf(t) +
+			" for the Pod's sandbox: make it there (make image; docker load), or name one in a registry that it reaches (skep serve --image): " + t.Status.Err}
+	}
 	for _, r := range rejections {
 		if r.says.MatchString(t.Status.Err) {
 			return &corev1.ContainerStateWaiting{Reason: r.reason, Message: t.Status.Err}

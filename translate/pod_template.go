@@ -6,6 +6,8 @@ import (
 
 	"github.com/docker/docker/api/types/swarm"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	corev1defaults "k8s.io/kubernetes/pkg/apis/core/v1"
 )
@@ -19,6 +21,10 @@ type Sources interface {
 	// by skep, that this key of this ConfigMap or Secret simply is; "" if there is none.
 	NativeConfig(namespace, name, key string) string
 	NativeSecret(namespace, name, key string) string
+	// Claim is the volume of a PersistentVolumeClaim; nil where there is none to mount yet.
+	Claim(namespace, name string) *ClaimedVolume
+	// StorageClass returns the default one for no name, and nil where there is none.
+	StorageClass(name string) *storagev1.StorageClass
 	// Digest is a keyed hash in hex, at least 32 characters. It names secret materials without giving
 	// their content away to those who may list Swarm secrets.
 	Digest(data []byte) string
@@ -44,6 +50,8 @@ type PodIdentity struct {
 	Generated bool
 	// Hash is the pod-template-hash, "" for none.
 	Hash string
+	// UID is a bare Pod's; others have one that their task makes.
+	UID types.UID
 }
 
 // PodPlan is what a Pod template asks of Swarm. References to configs and secrets carry names only.
@@ -51,6 +59,8 @@ type PodPlan struct {
 	Task      swarm.TaskSpec
 	Materials []Material
 	Missing   []Missing
+	// RegistryAuth is for pulling the image, as Docker's X-Registry-Auth; "" for none.
+	RegistryAuth string
 }
 
 // podFacet pairs a part of a task with the part of a Pod template that it means.
@@ -113,17 +123,22 @@ func (p *putter) missing(kind, name, key string) {
 	p.plan.Missing = append(p.plan.Missing, m)
 }
 
-// PutPod says as a Swarm task what the template, already defaulted and validated, says as a Pod. What the
-// template refers to and src does not know comes back as Missing, and the task waits. An error means that
-// the field fates let something pass that they should have refused.
+// PutPod says as a Swarm task what the template, already defaulted and validated, says as a Pod: as a plain task
+// where that can hold it, else as a sandbox. What the template refers to and src does not know comes back as Missing,
+// and the task waits. An error means that the field fates let something pass that they should have refused.
 func PutPod(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources) (PodPlan, error) {
-	plan, errs := putPod(tpl, id, src, field.NewPath("spec"))
+	return putPodAs(tpl, id, src, formFor(tpl, src.Networking()))
+}
+
+// putPodAs is PutPod in a form that is decided.
+func putPodAs(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources, f form) (PodPlan, error) {
+	plan, errs := putPod(tpl, id, src, field.NewPath("spec"), f)
 	return plan, errs.ToAggregate()
 }
 
-func putPod(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources, at *field.Path) (PodPlan, field.ErrorList) {
-	if len(tpl.Spec.Containers) != 1 {
-		return PodPlan{}, field.ErrorList{field.Forbidden(at.Child("containers"), "one container a Pod, until skep's sandbox comes")}
+func putPod(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources, at *field.Path, f form) (PodPlan, field.ErrorList) {
+	if len(tpl.Spec.Containers) == 0 || f == plainTask && len(tpl.Spec.Containers) > 1 {
+		return PodPlan{}, field.ErrorList{field.Forbidden(at.Child("containers"), "a plain task is one container")}
 	}
 	p := &putter{
 		tpl: tpl, pod: &tpl.Spec, c: &tpl.Spec.Containers[0], id: id, src: src,
@@ -131,8 +146,24 @@ func putPod(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources, at *field.
 		spec: &swarm.ContainerSpec{},
 	}
 	p.plan.Task.ContainerSpec = p.spec
+	if f == sandboxed {
+		p.putSandbox()
+	} else {
+		p.putPlain()
+	}
+	network := src.Networking().Network
+	if tpl.Spec.HostNetwork {
+		network = "host"
+	}
+	p.plan.Task.Networks = []swarm.NetworkAttachmentConfig{{Target: network}}
+	return p.plan, p.errs
+}
+
+// putPlain makes the task's container the Pod's one container.
+func (p *putter) putPlain() {
 	p.putEnv()
 	p.putContainer()
+	p.putPullSecrets()
 	p.putHostname()
 	p.putLabels()
 	p.putVolumes()
@@ -145,12 +176,6 @@ func putPod(tpl *corev1.PodTemplateSpec, id PodIdentity, src Sources, at *field.
 	p.putHosts()
 	p.putDNS()
 	p.putPlacement()
-	network := src.Networking().Network
-	if tpl.Spec.HostNetwork {
-		network = "host"
-	}
-	p.plan.Task.Networks = []swarm.NetworkAttachmentConfig{{Target: network}}
-	return p.plan, p.errs
 }
 
 // GetPod derives a Pod template from a task that docker made, with Kubernetes' defaults filled in. A
@@ -173,6 +198,9 @@ func GetPod(task *swarm.TaskSpec, serviceName string) corev1.PodTemplateSpec {
 
 // SeenPod remembers what was sent. Take it of the very spec that goes to Docker.
 func SeenPod(task *swarm.TaskSpec) Seen {
+	if isSandbox(task) {
+		return look(sandboxFacets, task)
+	}
 	seen := look(podFacets(nil), task)
 	for name, entry := range envByName(containerSpec(task).Env) {
 		seen[seenEnv+name] = digest(entry)
@@ -187,6 +215,10 @@ func SeenPod(task *swarm.TaskSpec) Seen {
 func OverlayPod(tpl *corev1.PodTemplateSpec, task *swarm.TaskSpec, seen Seen) {
 	if len(seen) == 0 {
 		seen = nil
+	}
+	if isSandbox(task) {
+		overlay(sandboxFacets, task, tpl, seen)
+		return
 	}
 	overlay(podFacets(seen), task, tpl, seen)
 }

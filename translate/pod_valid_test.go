@@ -9,6 +9,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core"
 	corev1defaults "k8s.io/kubernetes/pkg/apis/core/v1"
 	"k8s.io/kubernetes/pkg/apis/core/validation"
+	"k8s.io/kubernetes/pkg/capabilities"
 )
 
 // TestPodGetIsValid: what is read can be applied again, so upstream's validation must take it.
@@ -22,7 +23,7 @@ func TestPodGetIsValid(t *testing.T) {
 
 		sent, src := randomPod(r)
 		mustBeValid(t, seed, sent)
-		plan := mustPut(t, seed, sent, src)
+		plan := mustPutPlain(t, seed, sent, src)
 		change := foreignChanges[r.Intn(len(foreignChanges))]
 		seen, live := SeenPod(&plan.Task), throughDocker(t, &plan.Task)
 		change.do(live.ContainerSpec, live)
@@ -41,6 +42,7 @@ func mustBeValid(t *testing.T, seed int64, tpl *corev1.PodTemplateSpec) {
 	if err := corev1defaults.Convert_v1_Pod_To_core_Pod(holder, &internal, nil); err != nil {
 		t.Fatal(err)
 	}
+	capabilities.Initialize(capabilities.Capabilities{AllowPrivileged: true})
 	options := pod.GetValidationOptionsFromPodSpecAndMeta(&internal.Spec, nil, &internal.ObjectMeta, nil)
 	if errs := validation.ValidatePodCreate(&internal, options); len(errs) > 0 {
 		t.Errorf("seed %d: not valid: %v", seed, errs)

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,14 +15,12 @@ import (
 // Each fragment provokes one row, some two. They are laid over a Pod with one plain container.
 var specFragments = []string{
 	`initContainers: [{name: a, image: b}]`,
-	`ephemeralContainers: [{name: a, image: b}]`,
 	`activeDeadlineSeconds: 5`,
 	`dnsPolicy: Default`,
 	`automountServiceAccountToken: true`,
 	`hostPID: true`,
 	`hostIPC: true`,
 	`shareProcessNamespace: true`,
-	`imagePullSecrets: [{name: a}]`,
 	`subdomain: a`,
 	`setHostnameAsFQDN: true`,
 	`schedulerName: other`,
@@ -46,7 +45,7 @@ var specFragments = []string{
 	`securityContext: {windowsOptions: {runAsUserName: a}}`,
 	`securityContext: {runAsNonRoot: true}`,
 	`securityContext: {supplementalGroupsPolicy: Strict}`,
-	`securityContext: {fsGroup: 5}`,
+	`{securityContext: {fsGroup: 5}, volumes: [{name: v, emptyDir: {}}]}`,
 	`securityContext: {seccompProfile: {type: Unconfined}}`,
 	`securityContext: {seccompProfile: {type: Localhost, localhostProfile: a}}`,
 	`securityContext: {appArmorProfile: {type: Unconfined}}`,
@@ -60,6 +59,7 @@ var containerFragments = []string{
 	`ports: [{containerPort: 80, hostIP: 10.0.0.1}]`,
 	`envFrom: [{secretRef: {name: a}}]`,
 	`env: [{name: A, valueFrom: {secretKeyRef: {name: a, key: b}}}]`,
+	`env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]`,
 	`env: [{name: A, valueFrom: {fileKeyRef: {volumeName: a, path: b, key: c}}}]`,
 	`resources: {limits: {ephemeral-storage: 1Gi}, requests: {ephemeral-storage: 1Gi}}`,
 	`resources: {limits: {hugepages-2Mi: 2Mi}, requests: {hugepages-2Mi: 2Mi}}`,
@@ -71,6 +71,7 @@ var containerFragments = []string{
 	`livenessProbe: {httpGet: {port: 80}}`,
 	`livenessProbe: {tcpSocket: {port: 80}}`,
 	`livenessProbe: {grpc: {port: 80}}`,
+	`readinessProbe: {exec: {command: [a]}}`,
 	`livenessProbe: {exec: {command: [a]}, terminationGracePeriodSeconds: 5}`,
 	`{livenessProbe: {exec: {command: [a]}}, readinessProbe: {exec: {command: [a]}}}`,
 	`readinessProbe: {httpGet: {port: 80}}`,
@@ -107,12 +108,11 @@ var volumeFragments = []string{
 	`emptyDir: {medium: HugePages}`,
 	`emptyDir: {sizeLimit: 1Gi}`,
 	`emptyDir: {mode: 448}`,
+	`configMap: {name: a}`,
 	`hostPath: {path: /a, type: DirectoryOrCreate}`,
 	`hostPath: {path: /a, type: Directory}`,
-	`persistentVolumeClaim: {claimName: a}`,
 	`downwardAPI: {items: [{path: a, fieldRef: {fieldPath: metadata.name}}]}`,
 	`image: {reference: a}`,
-	`nfs: {server: a, path: /b}`,
 	`iscsi: {iqn: a}`,
 	`fc: {lun: 1}`,
 	`glusterfs: {path: a}`,
@@ -133,7 +133,13 @@ var volumeFragments = []string{
 	`scaleIO: {gateway: a}`,
 	`storageos: {volumeName: a}`,
 	`csi: {driver: a}`,
-	`ephemeral: {volumeClaimTemplate: {}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {selector: {matchLabels: {a: b}}}}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {volumeName: a}}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOncePod]}}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {volumeMode: Block}}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {dataSource: {kind: a, name: b}}}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {dataSourceRef: {kind: a, name: b}}}}`,
+	`ephemeral: {volumeClaimTemplate: {spec: {volumeAttributesClassName: a}}}`,
 }
 
 // fragmentPod lays a fragment over a plain Pod, at a given place of it.
@@ -146,9 +152,12 @@ func fragmentPod(t *testing.T, place, fragment string) *corev1.Pod {
 	switch place {
 	case "container":
 		into = &pod.Spec.Containers[0]
-	case "volume":
+	case "volume", "file":
 		pod.Spec.Volumes = []corev1.Volume{{Name: "v"}}
 		pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "v", MountPath: "/v"}}
+		if place == "file" {
+			pod.Spec.Containers[0].VolumeMounts[0].SubPath = "a"
+		}
 		into = &pod.Spec.Volumes[0]
 	}
 	if err := yaml.UnmarshalStrict([]byte(fragment), into); err != nil {
@@ -170,29 +179,145 @@ func patternOf(path string) string {
 	})
 }
 
-// TestFragments provokes every row of a Pod's spec that warns or refuses.
+// outcome is what becomes of a fragment that is no plain task's.
+type outcome struct {
+	refused, warned []string // pattern of the field: what is said
+	// sandbox is how much it asks for a sandbox.
+	sandbox need
+}
+
+// outcomeOf checks a Pod with an annotation that says in which form it may run; "" for any.
+func outcomeOf(pod *corev1.Pod, annotation string) outcome {
+	if annotation != "" {
+		pod.Annotations = map[string]string{AnnotationSandbox: annotation}
+	}
+	tpl := &corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
+	o := outcome{}
+	if annotation == "" {
+		o.sandbox = needOf(tpl, DefaultNetworking)
+	}
+	refused, warnings := Check("Pod", pod, DefaultNetworking)
+	for _, err := range refused {
+		o.refused = append(o.refused, patternOf(err.Field)+": "+err.Detail)
+	}
+	for _, warning := range warnings {
+		path, reason, _ := strings.Cut(warning, ": ")
+		o.warned = append(o.warned, patternOf(path)+": "+reason)
+	}
+	return o
+}
+
+// TestFragments provokes every row of a Pod's spec that is not simply so: each fragment is refused, warned of, or makes
+// the Pod a sandboxed one; and in a Pod that may have no sandbox the last becomes one of the others.
 func TestFragments(t *testing.T) {
 	provoked := sets.New[string]()
 	for place, fragments := range map[string][]string{"spec": specFragments, "container": containerFragments, "volume": volumeFragments} {
 		for _, fragment := range fragments {
-			refused, warnings := Check("Pod", fragmentPod(t, place, fragment))
-			if len(refused)+len(warnings) == 0 {
-				t.Errorf("%s: %s: nothing is said", place, fragment)
+			free := outcomeOf(fragmentPod(t, place, fragment), "")
+			plain := outcomeOf(fragmentPod(t, place, fragment), "never")
+			if len(free.refused)+len(free.warned) == 0 && free.sandbox == needless && len(plain.warned) == 0 {
+				t.Errorf("%s: %s: nothing is said, and it gets no sandbox", place, fragment)
 			}
-			for _, err := range refused {
-				provoked.Insert(patternOf(err.Field) + ": " + err.Detail)
+			if free.sandbox == must && len(plain.refused) == 0 || free.sandbox == better && len(plain.refused)+len(plain.warned) == 0 {
+				t.Errorf("%s: %s: asks for the sandbox (%d), and nothing is said where it gets none", place, fragment, free.sandbox)
 			}
-			for _, warning := range warnings {
-				path, reason, _ := strings.Cut(warning, ": ")
-				provoked.Insert(patternOf(path) + ": " + reason)
+			provoked.Insert(free.refused...)
+			provoked.Insert(free.warned...)
+			provoked.Insert(plain.refused...)
+			provoked.Insert(plain.warned...)
+			if place == "volume" { // what is mounted as one file is looked into where the whole is not followed
+				file := outcomeOf(fragmentPod(t, "file", fragment), "never")
+				provoked.Insert(append(file.refused, file.warned...)...)
 			}
 		}
 	}
 	for _, part := range podFates {
 		for _, row := range part {
-			said := join("spec", row.path) + ": " + row.reason
-			if (row.fate == Warned || row.fate == Refused) && !provoked.Has(said) {
+			said := row.reason
+			switch {
+			case row.fate == ViaSandbox && row.plain == "":
+				said = noSandboxReason
+			case row.fate == ViaSandbox:
+				said = row.plain
+			case row.fate != Warned && row.fate != Refused:
+				continue
+			}
+			if said = join("spec", row.path) + ": " + said; !provoked.Has(said) {
 				t.Errorf("no case provokes %s", said)
+			}
+		}
+	}
+}
+
+// fragmentFates are of each kind some fragments with what becomes of them: refused, warned, or sandbox.
+var fragmentFates = []struct{ place, fragment, fate string }{
+	{"spec", `initContainers: [{name: a, image: b}]`, "sandbox"},
+	{"spec", `activeDeadlineSeconds: 5`, "sandbox"},
+	{"spec", `hostPID: true`, "sandbox"},
+	{"spec", `shareProcessNamespace: true`, "sandbox"},
+	{"spec", `containers: [{name: a, image: b}, {name: c, image: d}]`, "sandbox"},
+	{"spec", `securityContext: {runAsNonRoot: true}`, "sandbox"},
+	{"spec", `subdomain: a`, "warned"},
+	{"spec", `overhead: {cpu: 1m}`, "warned"},
+	{"spec", `readinessGates: [{conditionType: a}]`, "refused"},
+	{"spec", `runtimeClassName: gvisor`, "refused"},
+	// The rows of containers hold for the others.
+	{"spec", `initContainers: [{name: a, image: b, resources: {limits: {nvidia.com/gpu: 1}}}]`, "refused"},
+	{"spec", `initContainers: [{name: a, image: b, volumeDevices: [{name: a, devicePath: /dev/b}]}]`, "refused"},
+	{"spec", `ephemeralContainers: [{name: a, image: b}]`, ""},
+	{"spec", `securityContext: {fsGroup: 5}`, ""},
+	{"spec", `ephemeralContainers: [{name: a, image: b, resources: {claims: [{name: a}]}}]`, "refused"},
+	{"container", `env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]`, "sandbox"},
+	{"container", `env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]`, ""},
+	{"container", `env: [{name: A, valueFrom: {secretKeyRef: {name: a, key: b}}}]`, "warned"},
+	{"container", `livenessProbe: {exec: {command: [a]}}`, "sandbox"},
+	{"container", `livenessProbe: {httpGet: {port: 80}}`, "sandbox"},
+	{"container", `readinessProbe: {exec: {command: [a]}}`, "sandbox"},
+	{"container", `lifecycle: {preStop: {sleep: {seconds: 5}}}`, "sandbox"},
+	{"container", `securityContext: {privileged: true}`, "sandbox"},
+	{"container", `resources: {limits: {ephemeral-storage: 1Gi}}`, "warned"},
+	{"container", `resources: {limits: {hugepages-2Mi: 2Mi}}`, "refused"},
+	{"container", `ports: [{containerPort: 80, hostPort: 80}]`, "refused"},
+	{"volume", `configMap: {name: a}`, "sandbox"},
+	{"volume", `downwardAPI: {items: [{path: a}]}`, "sandbox"},
+	{"volume", `emptyDir: {}`, "sandbox"},
+	{"volume", `emptyDir: {sizeLimit: 1Gi}`, "sandbox"},
+	{"volume", `hostPath: {path: /a}`, ""},
+	{"volume", `persistentVolumeClaim: {claimName: a}`, ""},
+	{"file", `configMap: {name: a, items: [{key: a, path: a}]}`, ""},
+	{"volume", `hostPath: {path: /a, type: Socket}`, "sandbox"},
+	{"volume", `gitRepo: {repository: a}`, "refused"},
+}
+
+// TestFragmentFates asserts which of the three it is.
+func TestFragmentFates(t *testing.T) {
+	for _, c := range fragmentFates {
+		o, got := outcomeOf(fragmentPod(t, c.place, c.fragment), ""), ""
+		switch {
+		case len(o.refused) > 0:
+			got = "refused"
+		case o.sandbox != needless:
+			got = "sandbox"
+		case len(o.warned) > 0:
+			got = "warned"
+		}
+		if got != c.fate {
+			t.Errorf("%s: %s: %q, want %q: %+v", c.place, c.fragment, got, c.fate, o)
+		}
+	}
+}
+
+// TestOnlyPlain: rows of plain tasks do not hold in a sandbox.
+func TestOnlyPlain(t *testing.T) {
+	for place, fragments := range map[string][]string{"container": containerFragments, "volume": volumeFragments} {
+		for _, fragment := range fragments {
+			o := outcomeOf(fragmentPod(t, place, fragment), "always")
+			for _, part := range podFates {
+				for _, row := range part {
+					if said := join("spec", row.path) + ": " + row.reason; row.onlyPlain && slices.Contains(append(o.warned, o.refused...), said) {
+						t.Errorf("%s: of a sandbox it is said: %s", fragment, said)
+					}
+				}
 			}
 		}
 	}
@@ -213,7 +338,7 @@ func TestDefaultsSayNothing(t *testing.T) {
 		`{hostNetwork: true, containers: [{name: a, image: b, ports: [{containerPort: 80}]}]}`,
 		`containers: [{name: a, image: b, imagePullPolicy: Always, terminationMessagePath: /dev/termination-log, securityContext: {privileged: false, procMount: Default, allowPrivilegeEscalation: true}}]`,
 	} {
-		if refused, warnings := Check("Pod", fragmentPod(t, "spec", fragment)); len(refused)+len(warnings) > 0 {
+		if refused, warnings := Check("Pod", fragmentPod(t, "spec", fragment), DefaultNetworking); len(refused)+len(warnings) > 0 {
 			t.Errorf("%s: %v %q", fragment, refused, warnings)
 		}
 	}

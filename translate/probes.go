@@ -49,7 +49,7 @@ func (p *putter) likeLiveness(at *field.Path, probe, live *corev1.Probe) {
 		return // the other handlers have fates of their own
 	}
 	if live == nil || live.Exec == nil || !slices.Equal(probe.Exec.Command, live.Exec.Command) {
-		p.refuse(at.Child("exec", "command"), "differs from the livenessProbe's, and Docker runs one check a container, until skep's sandbox comes: give both the same command")
+		p.refuse(at.Child("exec", "command"), "differs from the livenessProbe's, and Docker runs one check a container: give both the same command, or let the Pod have a sandbox")
 	}
 }
 

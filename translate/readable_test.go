@@ -76,6 +76,16 @@ func readable(t *testing.T, spec any) map[string]any {
 	return plain
 }
 
+// readableData is what a config or secret holds: a document as YAML, anything else quoted.
+func readableData(t *testing.T, data []byte) string {
+	t.Helper()
+	doc := map[string]any{}
+	if json.Unmarshal(data, &doc) != nil {
+		return fmt.Sprintf("%q", data)
+	}
+	return strings.TrimSuffix(asYAML(t, brief(prune(doc))), "\n")
+}
+
 // changes is what a merge patch from was to now says.
 func changes(t *testing.T, was, now map[string]any) any {
 	t.Helper()

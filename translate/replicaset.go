@@ -47,7 +47,7 @@ func (ReplicaSets) Get(w World, g Group) []Derived {
 
 func standAlone(w World, wl *Workload, rs *appsv1.ReplicaSet) Derived {
 	tasks := w.Tasks(wl.Service.ID)
-	all, _ := tallies(wl, tasks, time.Duration(rs.Spec.MinReadySeconds)*time.Second, w.Now())
+	all, _ := tallies(w, wl, tasks, time.Duration(rs.Spec.MinReadySeconds)*time.Second, w.Now())
 	return Derived{
 		Key:   KeyOf(rs),
 		Parts: []any{wl, all.counts()},
@@ -221,7 +221,7 @@ func (w *Workload) presentRevision(past map[string]revision) *appsv1.ReplicaSet 
 // revisions are a Deployment's ReplicaSets.
 func revisions(w World, wl *Workload, d *appsv1.Deployment) []Derived {
 	tasks := w.Tasks(wl.Service.ID)
-	_, byHash := tallies(wl, tasks, time.Duration(d.Spec.MinReadySeconds)*time.Second, w.Now())
+	_, byHash := tallies(w, wl, tasks, time.Duration(d.Spec.MinReadySeconds)*time.Second, w.Now())
 	past := pastRevisions(w, wl)
 	current := wl.presentRevision(past)
 	all := make([]Derived, 0, len(past)+1)

@@ -22,7 +22,7 @@ type tally struct {
 // counts are what a status is made of.
 func (c *tally) counts() [4]int32 { return [4]int32{c.replicas, c.ready, c.available, c.stopping} }
 
-func (c *tally) add(in instance, minReady time.Duration, now time.Time) {
+func (c *tally) add(w Reports, in instance, minReady time.Duration, now time.Time) {
 	if in.stopping {
 		c.stopping++
 		return
@@ -32,12 +32,13 @@ func (c *tally) add(in instance, minReady time.Duration, now time.Time) {
 	}
 	c.replicas++
 	c.progress = latest(c.progress, in.task.CreatedAt)
-	if in.task.Status.State != swarm.TaskStateRunning {
+	since, ready := readyOf(w, in.task)
+	if !ready {
 		return
 	}
 	c.ready++
-	c.progress = latest(c.progress, in.task.Status.Timestamp)
-	since := in.task.Status.Timestamp.Add(minReady)
+	c.progress = latest(c.progress, since)
+	since = since.Add(minReady)
 	if minReady > 0 && now.Before(since) { // without it, a node whose clock is ahead is no reason to wait
 		c.wake = soonest(c.wake, since)
 		return
@@ -61,24 +62,24 @@ func soonest(a, b time.Time) time.Time {
 }
 
 // tallies counts all Pods of a workload, and by the hash of their template.
-func tallies(wl *Workload, tasks []*swarm.Task, minReady time.Duration, now time.Time) (all tally, byHash map[string]*tally) {
+func tallies(w Reports, wl *Workload, tasks []*swarm.Task, minReady time.Duration, now time.Time) (all tally, byHash map[string]*tally) {
 	byHash = map[string]*tally{}
 	for _, in := range wl.instances(tasks) {
-		all.add(in, minReady, now)
+		all.add(w, in, minReady, now)
 		hash := wl.HashOf(in.task)
 		if byHash[hash] == nil {
 			byHash[hash] = &tally{}
 		}
-		byHash[hash].add(in, minReady, now)
+		byHash[hash].add(w, in, minReady, now)
 	}
 	return all, byHash
 }
 
 // deploymentStatus is what a Deployment controller would say of a service and its tasks, and when it
 // would say something else without anything happening.
-func deploymentStatus(wl *Workload, tasks []*swarm.Task, now time.Time) (appsv1.DeploymentStatus, time.Time) {
+func deploymentStatus(w Reports, wl *Workload, tasks []*swarm.Task, now time.Time) (appsv1.DeploymentStatus, time.Time) {
 	d := wl.Object.(*appsv1.Deployment)
-	all, byHash := tallies(wl, tasks, time.Duration(d.Spec.MinReadySeconds)*time.Second, now)
+	all, byHash := tallies(w, wl, tasks, time.Duration(d.Spec.MinReadySeconds)*time.Second, now)
 	current := byHash[wl.Hash]
 	if current == nil {
 		current = &tally{}

@@ -76,7 +76,7 @@ func (c rolloutCase) run(t *testing.T) {
 			task.Spec = wl.Service.Spec.TaskTemplate
 		}
 	}
-	status, wake := deploymentStatus(wl, tasks, testNow.Add(c.after))
+	status, wake := deploymentStatus(w, wl, tasks, testNow.Add(c.after))
 	counts := fmt.Sprint(status.Replicas, status.UpdatedReplicas, status.ReadyReplicas, status.AvailableReplicas, status.UnavailableReplicas, *status.TerminatingReplicas)
 	if counts != c.counts || status.ObservedGeneration != 7 {
 		t.Errorf("counts %s, want %s", counts, c.counts)

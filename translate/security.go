@@ -129,12 +129,7 @@ func (p *putter) putPrivileges() {
 	if caps := sc.Capabilities; caps != nil {
 		p.spec.CapabilityAdd, p.spec.CapabilityDrop = dockerCaps(caps.Add), dockerCaps(caps.Drop)
 	}
-	for _, s := range psc.Sysctls {
-		if p.spec.Sysctls == nil {
-			p.spec.Sysctls = map[string]string{}
-		}
-		p.spec.Sysctls[s.Name] = s.Value
-	}
+	p.putSysctls()
 	var priv swarm.Privileges
 	priv.NoNewPrivileges = sc.AllowPrivilegeEscalation != nil && !*sc.AllowPrivilegeEscalation
 	if se := first(sc.SELinuxOptions, psc.SELinuxOptions); se != nil && *se != (corev1.SELinuxOptions{}) {
@@ -148,6 +143,15 @@ func (p *putter) putPrivileges() {
 	}
 	if prune(priv) != nil {
 		p.spec.Privileges = &priv
+	}
+}
+
+func (p *putter) putSysctls() {
+	for _, s := range podSecurityOf(p.pod).Sysctls {
+		if p.spec.Sysctls == nil {
+			p.spec.Sysctls = map[string]string{}
+		}
+		p.spec.Sysctls[s.Name] = s.Value
 	}
 }
 

@@ -37,7 +37,7 @@ func (Services) Get(w World, g Group) []Derived {
 	k := AddressKey(g.ID)
 	e := exposedAs(w, k)
 	if e == nil {
-		return nil
+		return givenService(w, k)
 	}
 	live := liveOf(w, e)
 	return []Derived{{
@@ -141,6 +141,12 @@ const OwnAddress = "Swarm assigns the addresses of Services: leave clusterIP out
 func (Services) Put(w World, g Group, old, object Object) (Plan, error) {
 	s := object.DeepCopyObject().(*corev1.Service)
 	k := KeyOf(s)
+	if old != nil && isGivenService(w, k) {
+		if sameService(old.(*corev1.Service), s) {
+			return Plan{}, nil
+		}
+		return Plan{}, keptByGateway("Service", k)
+	}
 	e := exposedAs(w, k)
 	var present *swarm.Config
 	if e != nil {
@@ -238,6 +244,9 @@ func leavingWarnings(w World, after *Exposed) []string {
 // Remove implements Lens.
 func (Services) Remove(w World, g Group, _ Object) (Plan, error) {
 	k := AddressKey(g.ID)
+	if isGivenService(w, k) {
+		return Plan{}, keptByGateway("Service", k)
+	}
 	e, s := w.Exposed(k), w.Mesh(k)
 	if e != nil && (s == nil || e.Object.UID != meshUID(s)) { // else it would be there as before
 		return Plan{Commit: Step{Group: GroupConfig, ID: e.Document.ID}}, nil

@@ -54,13 +54,11 @@ func (p *putter) putVolume(vAt, at *field.Path, v *corev1.Volume, vm *corev1.Vol
 	case src.HostPath != nil:
 		p.putMount(at, vm, mount.Mount{Type: mount.TypeBind, Source: src.HostPath.Path})
 	case src.PersistentVolumeClaim != nil:
-		name := src.PersistentVolumeClaim.ClaimName
-		if trueName := jsonMap(p.tpl.Annotations[AnnotationVolumes])[name]; DNSName(trueName) == name {
-			name = trueName
-		}
-		p.putMount(at, vm, mount.Mount{
-			Type: mount.TypeVolume, Source: render(name), ReadOnly: src.PersistentVolumeClaim.ReadOnly,
-		})
+		p.putClaim(at, vm, src.PersistentVolumeClaim)
+	case src.NFS != nil:
+		p.putNFS(at, vm, src.NFS)
+	case src.Ephemeral != nil:
+		p.putEphemeral(vAt, at, vm, v)
 	default:
 		p.refuse(vAt, "Swarm has no such volume: use hostPath, emptyDir, or a Docker volume by the name of a claim")
 	}

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -85,6 +86,46 @@ func TestSupply(t *testing.T) {
 	}
 	if d := w.list(t, Deployments{})[0].object.(*appsv1.Deployment); revisionOf(d) != 2 {
 		t.Errorf("the revision is %d", revisionOf(d))
+	}
+}
+
+// TestSupplySandbox: a sandbox that waits for a ConfigMap is laid it, and nothing else changes.
+func TestSupplySandbox(t *testing.T) {
+	w := newWorld()
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	d.Spec.Template.Labels = d.Spec.Selector.MatchLabels
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "main", Image: "app:1"}, {Name: "beside", Image: "log:1"}}
+	needsSettings(d)
+	defaultWorkload(d)
+	plan, err := w.put(t, Deployments{}, Group{}, nil, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := w.run(t, plan)
+	live := w.services[id].Spec.TaskTemplate
+	if !Waits(&live) || formOf(&live) != sandboxed {
+		t.Fatalf("it does not wait: %v", live.Placement)
+	}
+	if plan, err := Supply(w, id); err != nil || !plan.Commit.Empty() {
+		t.Fatalf("nothing has come, and it plans %+v, %v", plan.Commit, err)
+	}
+	w.stock(t, settings(), DefaultNamespace)
+	if plan, err = Supply(w, id); err != nil || plan.Commit.Empty() {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	w.run(t, plan)
+	got := w.services[id].Spec.TaskTemplate
+	laid := PodPlan{Task: got, Materials: plan.Materials}
+	if doc := string(laidFile(t, &laid, "/pod/configmaps/settings.json")); Waits(&got) || !strings.Contains(doc, `"color":"blue"`) {
+		t.Errorf("it waits: %v, and finds %q", got.Placement, doc)
+	}
+	want := live
+	c := *live.ContainerSpec
+	c.Configs, c.Labels = got.ContainerSpec.Configs, got.ContainerSpec.Labels
+	want.ContainerSpec, want.Placement = &c, nil
+	if diff := differ(prune(want), prune(got)); diff != "" || len(c.Configs) != 2 {
+		t.Errorf("more changes:\n%s", diff)
 	}
 }
 

@@ -230,9 +230,9 @@ func templateOf(object Object) corev1.PodTemplateSpec {
 	case *batchv1.Job:
 		return o.Spec.Template
 	case *corev1.Pod:
-		return corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: o.Labels, Annotations: o.Annotations}, Spec: o.Spec,
-		}
+		template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: o.Labels, Annotations: o.Annotations}, Spec: o.Spec}
+		template.Spec.EphemeralContainers = nil // they come to a Pod that runs
+		return template
 	}
 	return corev1.PodTemplateSpec{}
 }
@@ -266,7 +266,9 @@ func setTemplate(object Object, template corev1.PodTemplateSpec) {
 		o.Spec.Template = template
 		o.Spec.Selector = either(o.Spec.Selector, selector)
 	case *corev1.Pod:
+		ephemeral := o.Spec.EphemeralContainers
 		o.Spec = template.Spec
+		o.Spec.EphemeralContainers = ephemeral
 	}
 }
 

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"time"
 
@@ -51,9 +52,17 @@ func (d dice) annotations() map[string]string {
 	return notes
 }
 
-// random is an object of a kind that validates, with what it refers to.
+// object is a random one of a kind that validates, with what it refers to.
 func (d dice) object(kind string) (Object, sources) {
 	tpl, src := randomPod(d.Rand)
+	if f := form(d.Intn(3)); f != eitherForm { // as it comes
+		d.inForm(tpl, f)
+	}
+	return d.objectOf(kind, tpl), src
+}
+
+// objectOf is a random object of a kind that runs a template.
+func (d dice) objectOf(kind string, tpl *corev1.PodTemplateSpec) Object {
 	var object Object
 	switch kind {
 	case "Deployment":
@@ -68,10 +77,11 @@ func (d dice) object(kind string) (Object, sources) {
 	case "Pod":
 		o := &corev1.Pod{ObjectMeta: d.meta(), Spec: tpl.Spec}
 		o.Labels["app"] = "web" // what its affinity selects
+		maps.Copy(o.Annotations, tpl.Annotations)
 		object = o
 	}
 	defaultObject(object)
-	return object, src
+	return object
 }
 
 // forever: what these kinds make is always restarted.

@@ -164,6 +164,7 @@ func (w *fakeWorld) groups() []Group {
 	}
 	add(GroupNamespace, slices.Sorted(maps.Keys(spaces)))
 	add(GroupAddress, w.addressIDs())
+	add(GroupVolume, slices.Sorted(maps.Keys(w.volumes)))
 	return all
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/docker/docker/api/types/swarm"
 	corev1 "k8s.io/api/core/v1"
+
+	"skep/translate/manifest"
 )
 
 // testNow is when the tests take place.
@@ -25,6 +27,7 @@ type fakeWorld struct {
 	secrets  map[string]*swarm.Secret
 	nodes    map[string]*swarm.Node
 	networks map[string]string // name by ID
+	volumes  map[string]*DockerVolume
 	events   map[string]*corev1.Event
 	// materials are those that plans asked for, by name.
 	materials map[string]Material
@@ -33,16 +36,28 @@ type fakeWorld struct {
 	workloads map[string]*Workload
 	exposed   map[string]*Exposed // by config ID
 
+	reports    map[string]*manifest.Report // by task ID
+	unreadable map[string]bool             // Secrets by name
+
+	ca            string // the gateway's certificate
+	api           APIServer
 	networking    Networking
 	stackNetworks map[string][]string // by namespace
 }
 
 var _ World = (*fakeWorld)(nil)
 
+// Unreadable implements World.
+func (w *fakeWorld) Unreadable(_, name string) bool { return w.unreadable[name] }
+
+// Report implements Reports.
+func (w *fakeWorld) Report(taskID string) *manifest.Report { return w.reports[taskID] }
+
 func newWorld() *fakeWorld {
 	return &fakeWorld{
 		services: map[string]*swarm.Service{}, gone: map[string]*swarm.Service{}, tasks: map[string]*swarm.Task{},
 		configs: map[string]*swarm.Config{}, secrets: map[string]*swarm.Secret{}, nodes: map[string]*swarm.Node{},
+		volumes:  map[string]*DockerVolume{},
 		networks: map[string]string{skepNetworkID: DefaultNetworking.Network}, events: map[string]*corev1.Event{},
 		materials: map[string]Material{}, workloads: map[string]*Workload{}, now: testNow, index: 10,
 		exposed: map[string]*Exposed{}, networking: DefaultNetworking, stackNetworks: map[string][]string{},
@@ -195,10 +210,21 @@ func (w *fakeWorld) find(id Identity) string {
 func (w *fakeWorld) ConfigMap(namespace, name string) *corev1.ConfigMap {
 	cm := &corev1.ConfigMap{}
 	if !w.read(Identity{"ConfigMap", namespace, name}, cm) {
-		return nil
+		cm = nil
 	}
-	return cm
+	return WithRootCA(w, namespace, name, cm)
 }
+
+func (w *fakeWorld) Document(kind string, k Key) *swarm.Config {
+	if doc := w.configs[w.find(Identity{kind, k.Namespace, k.Name})]; doc != nil && doc.Spec.Labels[LabelKind] == kind {
+		return doc
+	}
+	return nil
+}
+
+func (w *fakeWorld) ClusterCA() string { return w.ca }
+
+func (w *fakeWorld) APIServer() APIServer { return w.api }
 
 func (w *fakeWorld) Secret(namespace, name string) *corev1.Secret {
 	s := &corev1.Secret{}

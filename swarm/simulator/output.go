@@ -43,6 +43,9 @@ func (s *Simulator) Output(taskID string) (lines []Line, more <-chan struct{}, e
 			})
 		}
 	}
+	if p := podOf(a.store, c.task); p != nil {
+		return c.sandboxLines(p), c.more, !c.ended.IsZero()
+	}
 	return c.lines(now), c.more, !c.ended.IsZero()
 }
 
