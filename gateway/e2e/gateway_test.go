@@ -28,8 +28,9 @@ type options struct {
 	dockerHost string
 	control    string // control socket; empty: none
 	dataDir    string
-	dir        string // for log and kubeconfig
-	listen     string // empty: a free port on loopback
+	dir        string   // for log and kubeconfig
+	listen     string   // empty: a free port on loopback
+	inside     []string // what runs a command in the network that the gateway and its kubectl are to be in; empty: here
 }
 
 // gateway is a running `skep serve`.
@@ -73,8 +74,9 @@ func (g *gateway) launch() error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	g.cmd = exec.Command(skepBin, "serve", "--docker-host", g.dockerHost, "--control-socket", g.control,
+	command := append(slices.Clone(g.inside), skepBin, "serve", "--docker-host", g.dockerHost, "--control-socket", g.control,
 		"--listen", g.listen, "--data-dir", g.dataDir, "--kubeconfig", g.kubeconfig, "--service-mode", serviceMode())
+	g.cmd = exec.Command(command[0], command[1:]...)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if err := g.cmd.Start(); err != nil {
@@ -85,18 +87,28 @@ func (g *gateway) launch() error {
 	cmd := g.cmd
 	go func() { _ = cmd.Wait(); close(exited) }()
 
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-exited:
 			return fmt.Errorf("skep ended at once:\n%s", tail(g.log, 20))
 		default:
 		}
-		if status, _, err := g.anonymous("/readyz"); err == nil && status == http.StatusOK {
+		if g.ready() {
 			return nil
 		}
 	}
 	g.kill()
-	return fmt.Errorf("skep is not ready after 30 s:\n%s", tail(g.log, 20))
+	return fmt.Errorf("skep is not ready after 90 s:\n%s", tail(g.log, 20))
+}
+
+// ready says whether the gateway does.
+func (g *gateway) ready() bool {
+	if len(g.inside) > 0 {
+		curl := append(slices.Clone(g.inside), "curl", "-ksf", "--max-time", "5", "https://"+g.listen+"/readyz")
+		return exec.Command(curl[0], curl[1:]...).Run() == nil
+	}
+	status, _, err := g.anonymous("/readyz")
+	return err == nil && status == http.StatusOK
 }
 
 // serviceMode is as on most machines where the Swarm is simulated: this one's kernel may lack what that needs.

@@ -168,7 +168,7 @@ func (s *space) ingressAtOnce(n node, host string) {
 		}
 	}
 	s.t.Logf("%d Ingresses were %d updates", many, updates)
-	if updates == 0 || updates > 3 {
+	if updates == 0 || updates > many/5 { // how many come together depends on how fast kubectl is
 		s.t.Errorf("%d Ingresses applied at once were %d updates of the proxy", many, updates)
 	}
 }

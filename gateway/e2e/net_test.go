@@ -13,7 +13,7 @@ import (
 )
 
 // waitShort is how long something that is on its way may take.
-const waitShort = 20 * time.Second
+const waitShort = 60 * time.Second
 
 // server is a Deployment of the test image, which answers HTTP on port 8080 and lines on 7000, by TCP and UDP. It is
 // ready when it answers, and gives its clients time when it ends.

@@ -30,20 +30,16 @@ func TestRefusals(t *testing.T) {
 		{name: "kind", old: "kind: Deployment", new: "kind: Deploiment", says: []string{`no matches for kind "Deploiment"`}},
 		{name: "surge", old: "maxSurge: 1", new: "maxSurge: 0", says: []string{"may not be 0 when `maxSurge` is 0"}},
 		{
-			name: "init container", old: "      containers:", new: "      initContainers: [{name: first, image: busybox}]\n      containers:",
-			says: []string{spec + ".initContainers"},
+			name: "runtime class", old: "      containers:", new: "      runtimeClassName: gvisor\n      containers:",
+			says: []string{spec + ".runtimeClassName", "default-runtime"},
 		},
 		{
-			name: "two containers", old: "      containers:", new: "      containers:\n      - {name: side, image: busybox}",
-			says: []string{spec + ".containers"},
+			name: "scheduler", old: "      containers:", new: "      schedulerName: mine\n      containers:",
+			says: []string{spec + ".schedulerName", "Swarm has one scheduler"},
 		},
 		{
-			name: "privileged", old: "image: skep-test:v1", new: "image: skep-test:v1\n        securityContext: {privileged: true}",
-			says: []string{"privileged"},
-		},
-		{
-			name: "http probe", old: "image: skep-test:v1", new: "image: skep-test:v1\n        readinessProbe: {httpGet: {path: /, port: 8080}}",
-			says: []string{"readinessProbe"},
+			name: "host port", old: "- containerPort: 8080", new: "- containerPort: 8080\n          hostPort: 8080",
+			says: []string{spec + ".containers[0].ports[0].hostPort"},
 		},
 	} {
 		text := s.manifest("deployment", c.old, c.new)

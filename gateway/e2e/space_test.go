@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -95,7 +96,14 @@ func (s *space) args(args []string) []string {
 
 // try runs kubectl in the namespace and returns what it says.
 func (s *space) try(args ...string) (string, error) {
-	return run(context.Background(), "", kubectlBin, s.args(args)...)
+	return s.kubectlWith(context.Background(), "", args)
+}
+
+// kubectlWith runs kubectl in the namespace, and in the gateway's network.
+func (s *space) kubectlWith(ctx context.Context, stdin string, args []string) (string, error) {
+	command := append(slices.Clone(s.gateway.inside), kubectlBin)
+	command = append(command, s.args(args)...)
+	return run(ctx, stdin, command[0], command[1:]...)
 }
 
 // kubectl runs kubectl, which must succeed, and returns its stdout.
@@ -107,7 +115,7 @@ func (s *space) kubectl(args ...string) string {
 // kubectlIn is kubectl with a standard input.
 func (s *space) kubectlIn(stdin string, args ...string) string {
 	s.t.Helper()
-	out, err := run(s.t.Context(), stdin, kubectlBin, s.args(args)...)
+	out, err := s.kubectlWith(s.t.Context(), stdin, args)
 	if err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
@@ -117,7 +125,7 @@ func (s *space) kubectlIn(stdin string, args ...string) string {
 // refused runs kubectl, which must fail, and returns its stderr.
 func (s *space) refused(stdin string, args ...string) string {
 	s.t.Helper()
-	out, err := run(s.t.Context(), stdin, kubectlBin, s.args(args)...)
+	out, err := s.kubectlWith(s.t.Context(), stdin, args)
 	if err == nil {
 		s.t.Fatalf("kubectl %s: succeeded, and should not have:\n%s", strings.Join(args, " "), out)
 	}
