@@ -20,7 +20,6 @@ func TestControlSocket(t *testing.T) {
 	pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "outside"}}
 	e := newFakeEngine()
 	delete(e.images, "app:latest")
-	e.registry["app:latest"] = nil
 	pod.Spec.Containers[0].ImagePullPolicy = corev1.PullNever
 	m := &fakeMaker{engine: e}
 	s := New(Config{Pod: pod, Sandbox: "sandbox", Engine: e, Maker: m, Reports: io.Discard, Log: log.New(io.Discard, "", 0)})
@@ -40,10 +39,10 @@ func TestControlSocket(t *testing.T) {
 	m.mu.Lock()
 	equal(t, "secret", string(m.took[0].Secrets["s"].Data["k"]), "v")
 	m.mu.Unlock()
-	s.post(func() {
-		pod.Spec.Containers[0].ImagePullPolicy = corev1.PullAlways
-		s.units[0].retry = s.startTime.Time
-	})
+	e.mu.Lock()
+	e.images["app:latest"] = true // someone loads the image
+	e.mu.Unlock()
+	s.post(func() { s.units[0].retry = s.startTime.Time })
 	// Its readiness gate is closed, and yet it has been ready as far as its sandbox sees it.
 	eventually(t, "it is ready", func() bool { return Ask(socket, "ready", nil) == nil })
 	cancel()
