@@ -60,7 +60,11 @@ func startControllers(ctx context.Context, client kubernetes.Interface, config *
 	go b.mirror.KeepRoutes(ctx, b.engine, told.tell)
 	go b.mirror.KeepIngresses(ctx, b.engine, func(problems []translate.Problem) { told.tell(translate.IngressProxy, problems) })
 	go b.mirror.KeepPolicies(ctx, b.engine)
+	go b.mirror.KeepJobs(ctx, b.engine)
 	go makeClasses(ctx, client)
+	if err := startBatch(ctx, client, factory); err != nil {
+		return err
+	}
 	return startStorage(ctx, client, factory, b, nodeVolumes{b.agents})
 }
 

@@ -21,12 +21,14 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/networking/install"
 	_ "k8s.io/kubernetes/pkg/apis/storage/install"
 	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
+	controllerrevisionstore "k8s.io/kubernetes/pkg/registry/apps/controllerrevision/storage"
 	daemonsetstore "k8s.io/kubernetes/pkg/registry/apps/daemonset/storage"
 	deploymentstore "k8s.io/kubernetes/pkg/registry/apps/deployment/storage"
 	replicasetstore "k8s.io/kubernetes/pkg/registry/apps/replicaset/storage"
+	statefulsetstore "k8s.io/kubernetes/pkg/registry/apps/statefulset/storage"
 	"k8s.io/kubernetes/pkg/registry/authentication/selfsubjectreview"
 	"k8s.io/kubernetes/pkg/registry/authorization/selfsubjectaccessreview"
-	jobstore "k8s.io/kubernetes/pkg/registry/batch/job/storage"
+	cronjobstore "k8s.io/kubernetes/pkg/registry/batch/cronjob/storage"
 	leasestore "k8s.io/kubernetes/pkg/registry/coordination/lease/storage"
 	configmapstore "k8s.io/kubernetes/pkg/registry/core/configmap/storage"
 	endpointsstore "k8s.io/kubernetes/pkg/registry/core/endpoint/storage"
@@ -88,12 +90,21 @@ var Resources = []Resource{
 		return map[string]rest.Storage{"": s.ReplicaSet, "/status": s.Status, "/scale": s.Scale}, err
 	}},
 	{appsv1.SchemeGroupVersion.WithResource("daemonsets"), "service", translate.DaemonSets{}, func(b *builder) (map[string]rest.Storage, error) {
-		s, _, err := daemonsetstore.NewREST(b)
-		return map[string]rest.Storage{"": readOnly{s.Store, []string{"ds"}}}, err
+		s, status, err := daemonsetstore.NewREST(b)
+		return map[string]rest.Storage{"": s, "/status": status}, err
 	}},
-	{batchv1.SchemeGroupVersion.WithResource("jobs"), "service", translate.Jobs{}, func(b *builder) (map[string]rest.Storage, error) {
-		s, _, err := jobstore.NewREST(b)
-		return map[string]rest.Storage{"": readOnly{s.Store, nil}}, err
+	{appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), "service, document", translate.ControllerRevisions{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := controllerrevisionstore.NewREST(b)
+		return map[string]rest.Storage{"": s}, err
+	}},
+	{appsv1.SchemeGroupVersion.WithResource("statefulsets"), "service", translate.StatefulSets{}, func(b *builder) (map[string]rest.Storage, error) {
+		s, err := statefulsetstore.NewStorage(b)
+		return map[string]rest.Storage{"": s.StatefulSet, "/status": s.Status, "/scale": s.Scale}, err
+	}},
+	{batchv1.SchemeGroupVersion.WithResource("jobs"), "service, document", translate.Jobs{}, jobs},
+	{batchv1.SchemeGroupVersion.WithResource("cronjobs"), "document", translate.CronJobs, func(b *builder) (map[string]rest.Storage, error) {
+		s, status, err := cronjobstore.NewREST(b)
+		return map[string]rest.Storage{"": s, "/status": status}, err
 	}},
 	{corev1.SchemeGroupVersion.WithResource("services"), "document, service", translate.Services{}, services},
 	{corev1.SchemeGroupVersion.WithResource("endpoints"), "derived, document", translate.EndpointsOf{}, func(b *builder) (map[string]rest.Storage, error) {

@@ -56,6 +56,12 @@ func startStorage(ctx context.Context, client kubernetes.Interface, factory info
 	if err := bind.heed(core.PersistentVolumeClaims().Informer(), pods.SharedIndexInformer); err != nil {
 		return fmt.Errorf("claims of Pods: %w", err)
 	}
+	replicas := &replicaClaims{
+		client: client, sets: factory.Apps().V1().StatefulSets().Lister(), claims: core.PersistentVolumeClaims().Lister(), queue: newBindQueue(),
+	}
+	if err := replicas.heed(factory.Apps().V1().StatefulSets().Informer()); err != nil {
+		return fmt.Errorf("claims of StatefulSets: %w", err)
+	}
 	made := controller.NewProvisionController(ctx, client, translate.StorageProvisioner,
 		provisioner{b.mirror, core.Nodes().Lister(), core.PersistentVolumes().Lister(), docker},
 		controller.LeaderElection(false), controller.AddFinalizer(true), controller.Threadiness(1), controller.MetricsPort(0),
@@ -67,11 +73,12 @@ func startStorage(ctx context.Context, client kubernetes.Interface, factory info
 	go pods.RunWithContext(ctx)
 	go func() {
 		factory.WaitForCacheSync(ctx.Done())
-		for _, start := range append(run, bind.run, made.Run) {
+		for _, start := range append(run, bind.run, replicas.run, made.Run) {
 			go start(ctx)
 		}
 		<-ctx.Done()
 		bind.queue.ShutDown()
+		replicas.queue.ShutDown()
 	}()
 	go makeStorageClasses(ctx, client)
 	return nil

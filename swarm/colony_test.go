@@ -55,6 +55,8 @@ func served() []translate.Lens {
 		translate.Deployments{},
 		translate.ReplicaSets{},
 		translate.DaemonSets{},
+		translate.StatefulSets{},
+		translate.ControllerRevisions{},
 		translate.Jobs{},
 		translate.Documents{Of: "Lease", New: func() translate.Object { return &coordinationv1.Lease{} }},
 	}

@@ -3,7 +3,9 @@ package swarm
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/warning"
@@ -48,6 +50,9 @@ func (s *Store) Create(ctx context.Context, key string, obj, out runtime.Object,
 		if lookErr := s.engine.lookConfig(ctx, s.view.m, plan.Commit); lookErr != nil && !errors.Is(lookErr, errStale) {
 			return s.statusError(key, lookErr)
 		}
+		if plan.Commit.Service != nil && s.view.find(k) == nil {
+			return apierrors.NewConflict(s.resource, k.Name, fmt.Errorf("a service that is another object has the name %s, or had it until now: try again", plan.Commit.Service.Name))
+		}
 		return storage.NewKeyExistsError(key, 0)
 	}
 	if err != nil {
@@ -65,12 +70,19 @@ func (s *Store) exists(ctx context.Context, k translate.Key) bool {
 	return !s.renew(ctx, e) || s.view.find(k) != nil
 }
 
-// runCreate does the plan of a creation. A service whose name another object has gets another name.
+// runCreate does the plan of a creation. A service whose name another object has gets another name: a longer one that
+// says its kind, and where Docker's tools gave just that to another, one of its own.
 func (s *Store) runCreate(ctx context.Context, k translate.Key, plan translate.Plan) (id string, err error) {
 	id, err = s.engine.run(ctx, s.view.m, plan)
-	if isNameConflict(err) && s.conflictIsOther(ctx, plan.Commit, k) {
-		plan.Commit.Service.Name = translate.OtherName(plan.Commit.Service.Name, k)
-		return s.engine.run(ctx, s.view.m, plan)
+	if plan.Commit.Service == nil {
+		return id, err
+	}
+	for _, name := range translate.ServiceIdentity(plan.Commit.Service).OtherNames() {
+		if !isNameConflict(err) || !s.conflictIsOther(ctx, plan.Commit, k) {
+			break
+		}
+		plan.Commit.Service.Name = name
+		id, err = s.engine.run(ctx, s.view.m, plan)
 	}
 	return id, err
 }

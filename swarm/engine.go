@@ -116,6 +116,9 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// Client is Docker's own, for who only reads.
+func (e *Engine) Client() *client.Client { return e.docker }
+
 // hostOption is --docker-host, with the TLS of DOCKER_CERT_PATH as Docker's own tools use it.
 func hostOption(host string) client.Opt {
 	return func(c *client.Client) error {

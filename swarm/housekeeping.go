@@ -155,6 +155,11 @@ var ErrRemaining = errors.New("tasks of the stack are still stopping")
 // waits: services first, and when their tasks are gone, configs, secrets and networks.
 func (e *Engine) EmptyStack(ctx context.Context, m *Mirror, namespace string) error {
 	services, rest, stopping := m.stackSteps(namespace)
+	jobs, ended := m.jobTasks(namespace)
+	if e.control != nil { // without it what has ended can stay: it is nothing to anyone
+		jobs = append(jobs, ended...)
+	}
+	services = append(services, jobs...)
 	for _, s := range services {
 		if _, err := e.step(ctx, m, s); err != nil && !errdefs.IsNotFound(err) {
 			return err
@@ -186,7 +191,7 @@ func (m *Mirror) stackSteps(namespace string) (services, rest []translate.Step, 
 		}
 	}
 	for _, s := range m.gone {
-		stopping = stopping || translate.StackNamespace(s.Spec.Labels) == namespace
+		stopping = stopping || translate.StackNamespace(s.Spec.Labels) == namespace && !isJob(&s.Spec)
 	}
 	st := m.stacks[namespace]
 	if st == nil {
@@ -204,4 +209,29 @@ func (m *Mirror) stackSteps(namespace string) (services, rest []translate.Step, 
 		}
 	}
 	return services, rest, stopping
+}
+
+// jobTasks are the removals of the tasks that jobs have left in a namespace, those that run and those that have ended:
+// Engines before 23 leave all tasks of a removed job as they were.
+func (m *Mirror) jobTasks(namespace string) (running, ended []translate.Step) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	w := m.world()
+	for id, s := range m.gone {
+		if translate.StackNamespace(s.Spec.Labels) != namespace || !isJob(&s.Spec) {
+			continue
+		}
+		for _, t := range w.Tasks(id) {
+			if step := (translate.Step{Task: t.ID}); translate.Ended(t) {
+				ended = append(ended, step)
+			} else {
+				running = append(running, step)
+			}
+		}
+	}
+	return running, ended
+}
+
+func isJob(spec *swarm.ServiceSpec) bool {
+	return spec.Mode.ReplicatedJob != nil || spec.Mode.GlobalJob != nil
 }

@@ -73,7 +73,7 @@ func (m *Mirror) logTask(id string, previous bool) *swarm.Task {
 	if t == nil || !previous {
 		return t
 	}
-	return translate.PreviousTask(m.world().Tasks(t.ServiceID), t)
+	return translate.PreviousTask(m.world(), t)
 }
 
 // endWithTask ends a followed log when the task has ended: Docker itself never does. What the task said

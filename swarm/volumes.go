@@ -198,7 +198,7 @@ func (m *Mirror) removeVolumeOn(ctx context.Context, v NodeVolumes, nodeID, name
 	switch {
 	case at < 0:
 		return true, nil
-	case list[at].Labels[translate.LabelUID] != claimUID && list[at].Labels[translate.LabelEphemeral] == "":
+	case !slices.Contains([]string{claimUID, translate.AnyUID}, list[at].Labels[translate.LabelUID]) && list[at].Labels[translate.LabelEphemeral] == "":
 		return false, nil
 	}
 	if err := v.Remove(ctx, nodeID, name); err != nil && !errdefs.IsNotFound(err) {

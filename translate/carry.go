@@ -47,7 +47,7 @@ func letGo(w World, e *Exposed, route Route) Plan {
 		return Plan{}
 	}
 	for _, id := range w.Wearing(e.Key()) {
-		if wl := w.Workload(id); wl != nil && !wl.Gone && mistaken(e, wl) {
+		if wl := w.Workload(id); wl != nil && !wl.Gone && mistaken(w, e, wl) {
 			if plan := undress(w, wl); !plan.Commit.Empty() {
 				return plan
 			}
@@ -93,6 +93,9 @@ func dressUnstarted(w World, e *Exposed, wl *Workload) Plan {
 // undress has a workload's service be just those Services that select it.
 func undress(w World, wl *Workload) Plan {
 	spec := wl.Service.Spec
+	if isJobService(&spec) { // any change would run it again
+		return Plan{}
+	}
 	reconnect(w, wl, &spec, &wl.Template)
 	if digest(spec) == digest(wl.Service.Spec) {
 		return Plan{}

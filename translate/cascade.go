@@ -49,7 +49,7 @@ func orphan(w World, wl *Workload, object Object) (Plan, error) {
 	d, ok := object.(*appsv1.Deployment)
 	if !ok {
 		return Plan{}, Refusal{field.Forbidden(field.NewPath("propagationPolicy"),
-			"the Pods of a ReplicaSet are tasks of one Swarm service and cannot outlive it; delete with --cascade=background or foreground")}
+			"the Pods of a "+wl.Identity.Kind+" are tasks of one Swarm service and cannot outlive it; delete with --cascade=background or foreground")}
 	}
 	rs := replicaSetFor(wl, &wl.Template, wl.Hash, revisionOf(d))
 	rs.OwnerReferences = nil

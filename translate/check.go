@@ -31,6 +31,7 @@ func Check(kind string, obj runtime.Object, net Networking) (refused field.Error
 		if c.form != eitherForm {
 			c.refused = append(c.refused, beyond(c.refused, checkForm(tpl, at, net, c.form))...)
 		}
+		c.refused = append(c.refused, checkSwarmSpec(obj, tpl, at)...)
 		c.more(obj)
 		return c.refused, c.warnings
 	}
@@ -40,6 +41,11 @@ func Check(kind string, obj runtime.Object, net Networking) (refused field.Error
 // more is what rows of a table cannot say.
 func (k *checker) more(obj runtime.Object) {
 	switch o := obj.(type) {
+	case *batchv1.Job:
+		k.refused = append(k.refused, checkJob(o, nil)...)
+	case *batchv1.CronJob:
+		template := &batchv1.Job{ObjectMeta: o.Spec.JobTemplate.ObjectMeta, Spec: o.Spec.JobTemplate.Spec}
+		k.refused = append(k.refused, checkJob(template, field.NewPath("spec", "jobTemplate"))...)
 	case *corev1.PersistentVolume:
 		k.warnings = append(k.warnings, CheckPersistentVolume(o)...)
 	case *networkingv1.Ingress:
@@ -62,8 +68,12 @@ func templateFor(obj runtime.Object) (*corev1.PodTemplateSpec, *field.Path) {
 		return &o.Spec.Template, at
 	case *appsv1.DaemonSet:
 		return &o.Spec.Template, at
+	case *appsv1.StatefulSet:
+		return withReplicaClaims(o, &o.Spec.Template), at
 	case *batchv1.Job:
 		return &o.Spec.Template, at
+	case *batchv1.CronJob:
+		return &o.Spec.JobTemplate.Spec.Template, field.NewPath("spec", "jobTemplate", "spec", "template", "spec")
 	}
 	return nil, nil
 }

@@ -2,6 +2,8 @@ package translate
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,6 +41,8 @@ func (PersistentVolumeClaims) Put(w World, g Group, old, object Object) (Plan, e
 		name = VolumeNameOf(old.(*corev1.PersistentVolumeClaim))
 	case ofPod(claim):
 		name = claim.Namespace + "_" + claim.Name // as putEphemeral says it
+	case asksFor(w, claim, name):
+		name = claim.Annotations[AnnotationVolume]
 	case w.VolumeTaken(name):
 		const enough = 8
 		name = fit(name, name, maxVolumeName-enough-1) + "_" + string(claim.UID)[:min(enough, len(claim.UID))]
@@ -49,6 +53,19 @@ func (PersistentVolumeClaims) Put(w World, g Group, old, object Object) (Plan, e
 		plan.Warnings = claimWarnings(w, claim)
 	}
 	return plan, err
+}
+
+// volumeName is what Docker takes as a volume's name.
+var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+// asksFor says whether a new claim asks for a Docker volume by its name and may have it: one that its stack has, whose
+// names begin so (Kubernetes' hold no underscore), or one that nobody has. own is the name that it would get.
+func asksFor(w World, claim *corev1.PersistentVolumeClaim, own string) bool {
+	asked := claim.Annotations[AnnotationVolume]
+	if !volumeName.MatchString(asked) || len(asked) > maxVolumeName {
+		return false
+	}
+	return asked == own || strings.HasPrefix(asked, claim.Namespace+"_") || strings.HasPrefix(asked, w.Stack(claim.Namespace)+"_") || !w.VolumeTaken(asked)
 }
 
 // ofPod tells the claim of a Pod's ephemeral volume. Its volume may be there before it is.

@@ -37,6 +37,7 @@ func (p *putter) putClaim(at *field.Path, vm *corev1.VolumeMount, src *corev1.Pe
 
 // putPins has the task run where its volumes are, and wait for those that are not there.
 func (p *putter) putPins(place *swarm.Placement) {
+	p.putReplicaPins(place)
 	for i := range p.pod.Volumes {
 		src := p.pod.Volumes[i].PersistentVolumeClaim
 		if src == nil {
@@ -99,12 +100,17 @@ func (p *putter) putEphemeral(vAt, at *field.Path, vm *corev1.VolumeMount, v *co
 			"volumes that live as long as a Pod are made by the provisioner %s only: name a StorageClass of it", StorageProvisioner)
 		return
 	}
+	own := slices.Contains(p.id.Claims, v.Name)
 	for _, key := range sortedKeys(class.Parameters) {
-		if strings.Contains(class.Parameters[key], "${") {
+		if unknown := class.Parameters[key]; strings.Contains(unknown, "${pv.") || !own && strings.Contains(unknown, "${") {
 			p.refuse(vAt.Child("ephemeral", "volumeClaimTemplate", "spec", "storageClassName"),
 				"StorageClass %q makes the option %s of the claim, which is not there yet when the Pod starts: name another, or use a claim of its own", class.Name, key)
 			return
 		}
+	}
+	if own {
+		p.putReplicaClaim(at, vm, v.Name, claim, class)
+		return
 	}
 	driver, options := DriverOf(class, claim)
 	volume := &ClaimedVolume{

@@ -30,7 +30,7 @@ func (w *fakeWorld) write(t *testing.T, object Object) {
 // typedObject gives an object its kind as the store does, and returns it.
 func typedObject(t *testing.T, object Object) string {
 	t.Helper()
-	for _, kind := range []string{"StorageClass", kindClaim, kindVolume, "Deployment", "ConfigMap"} {
+	for _, kind := range []string{"StorageClass", kindClaim, kindVolume, "Deployment", kindStatefulSet, "ConfigMap"} {
 		if empty := newObject(t, kind); reflect.TypeOf(empty) == reflect.TypeOf(object) {
 			object.GetObjectKind().SetGroupVersionKind(typed(t, kind))
 			return kind

@@ -3,8 +3,10 @@ package translate
 import (
 	"encoding/json"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +62,15 @@ func allDollars(words []string) []string {
 	return out
 }
 
-func imageAt(s *swarm.TaskSpec) any { return containerSpec(s).Image }
+// imageAt has the tag that Docker adds to a name without one.
+func imageAt(s *swarm.TaskSpec) any {
+	image := containerSpec(s).Image
+	if image != "" && !strings.ContainsAny(path.Base(image), ":@") {
+		image += ":latest"
+	}
+	return image
+}
+
 func getImage(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	podContainer(o).Image = containerSpec(s).Image
 }
@@ -112,12 +122,18 @@ func (p *putter) putHostname() {
 	}
 }
 
+// isOwnName says whether a task's hostname is its Pod's name, as skep writes it. Docker's tools number hostnames, too.
+func isOwnName(c *swarm.ContainerSpec) bool {
+	pod := c.Labels[LabelPod]
+	return pod != "" && c.Hostname == pod || isPodName(c.Hostname) && (pod != "" || !numberedPattern.MatchString(c.Hostname))
+}
+
 func hostnameAt(s *swarm.TaskSpec) any { return containerSpec(s).Hostname }
 
 func getHostname(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	name := containerSpec(s).Hostname
 	o.Spec.Hostname, o.Spec.HostnameOverride = "", nil
-	if name == "" || isPodName(name) || name == containerSpec(s).Labels[LabelPod] || len(validation.IsDNS1123Label(name)) > 0 {
+	if name == "" || isOwnName(containerSpec(s)) || len(validation.IsDNS1123Label(name)) > 0 {
 		return
 	}
 	o.Spec.Hostname = name
@@ -139,8 +155,11 @@ func (p *putter) putLabels() {
 			labels[k] = v
 		}
 	}
-	if p.id.Hash != "" {
-		labels[LabelHash] = p.id.Hash
+	for k, v := range p.id.revisionLabels() {
+		labels[k] = v
+	}
+	if p.id.First != nil && *p.id.First != 0 {
+		labels[LabelFirst] = strconv.Itoa(int(*p.id.First))
 	}
 	p.spec.Labels = labels
 }
@@ -149,7 +168,7 @@ func (p *putter) putLabels() {
 func containerLabels(spec *swarm.ContainerSpec) map[string]string {
 	out := map[string]string{}
 	for k, v := range spec.Labels {
-		if !swarmOnly(k) && k != LabelHash && validLabel(k, v) {
+		if !swarmOnly(k) && !isHashLabel(k) && validLabel(k, v) {
 			out[k] = v
 		}
 	}
@@ -171,7 +190,7 @@ func getLabels(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 		}
 	}
 	for k, v := range o.Labels {
-		if k == LabelHash || swarmOnly(k) {
+		if isHashLabel(k) || swarmOnly(k) {
 			labels[k] = v
 		}
 	}
@@ -180,13 +199,14 @@ func getLabels(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	}
 }
 
+var restartConditions = map[corev1.RestartPolicy]swarm.RestartPolicyCondition{
+	corev1.RestartPolicyAlways:    swarm.RestartPolicyConditionAny,
+	corev1.RestartPolicyOnFailure: swarm.RestartPolicyConditionOnFailure,
+	corev1.RestartPolicyNever:     swarm.RestartPolicyConditionNone,
+}
+
 func (p *putter) putRestart() {
-	condition := map[corev1.RestartPolicy]swarm.RestartPolicyCondition{
-		corev1.RestartPolicyAlways:    swarm.RestartPolicyConditionAny,
-		corev1.RestartPolicyOnFailure: swarm.RestartPolicyConditionOnFailure,
-		corev1.RestartPolicyNever:     swarm.RestartPolicyConditionNone,
-	}[p.pod.RestartPolicy]
-	if condition != "" {
+	if condition := restartConditions[p.pod.RestartPolicy]; condition != "" {
 		p.plan.Task.RestartPolicy = &swarm.RestartPolicy{Condition: condition}
 	}
 }
@@ -200,6 +220,7 @@ func restartAt(s *swarm.TaskSpec) any {
 }
 
 func getRestart(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
+	setCondition(o, "") // the policy says it, unless AlwaysRestart takes it away
 	switch restartAt(s) {
 	case swarm.RestartPolicyConditionOnFailure:
 		o.Spec.RestartPolicy = corev1.RestartPolicyOnFailure

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/swarm"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -123,10 +124,24 @@ func encodeTask(src Sources, object Object, template *corev1.PodTemplateSpec, ha
 	switch kind {
 	case "Deployment":
 		pod.Name, pod.Hash = object.GetName()+"-"+hash, hash
+	case "DaemonSet":
+		pod.Revision = hash
+	case kindStatefulSet:
+		pod.Revision, pod.First = revisionLabel(object.GetName(), hash), new(firstOrdinal(object))
+		template = withReplicaClaims(object, template)
+		for _, claim := range claimTemplates(object) {
+			pod.Claims = append(pod.Claims, claim.Name)
+		}
 	case "Pod":
 		pod.UID = object.GetUID()
 	}
-	return putPodAs(template, pod, src, f)
+	job, isJob := object.(*batchv1.Job)
+	pod.Indexed = isJob && isIndexed(job)
+	plan, err := putPodAs(template, pod, src, f)
+	if isJob {
+		putJobRestart(job, template, &plan.Task)
+	}
+	return plan, err
 }
 
 // encodeService is the Swarm spec of an object but for its task.
@@ -140,8 +155,19 @@ func encodeService(object Object) swarm.ServiceSpec {
 		spec.UpdateConfig = putStrategy(o)
 	case *appsv1.ReplicaSet:
 		n = uint64(replicasOr1(o.Spec.Replicas))
+	case *appsv1.StatefulSet:
+		n = uint64(replicasOr1(o.Spec.Replicas))
+		spec.UpdateConfig = putStatefulStrategy(o)
+	case *appsv1.DaemonSet:
+		spec.Mode.Global, spec.UpdateConfig = &swarm.GlobalService{}, putDaemonStrategy(o)
 	}
-	spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &n}
+	if job, ok := object.(*batchv1.Job); ok {
+		spec.Mode = putJobMode(job)
+	}
+	if spec.Mode == (swarm.ServiceMode{}) {
+		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &n}
+	}
+	putServiceOnly(object, &spec)
 	return spec
 }
 
@@ -176,7 +202,7 @@ func (h holding) NativeSecret(namespace, name, key string) string {
 
 // createWorkload plans a new service.
 func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (Plan, error) {
-	run, err := encodeTask(w, object, template, hashTemplate(template), formFor(template, w.Networking()))
+	run, err := encodeTask(w, object, template, hashRevision(object, template), formFor(withReplicaClaims(object, template), w.Networking()))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -184,6 +210,7 @@ func createWorkload(w World, object Object, template *corev1.PodTemplateSpec) (P
 	spec.TaskTemplate = run.Task
 	signTask(&spec.TaskTemplate)
 	hold(&spec, object)
+	holdReplicas(w, &spec, object)
 	if err := label(&spec, object, template); err != nil {
 		return Plan{}, err
 	}
@@ -219,6 +246,7 @@ func updateWorkload(w World, wl *Workload, object Object, template *corev1.PodTe
 		reconnect(w, wl, &spec, template)
 	}
 	release(&spec, live, object)
+	holdReplicas(w, &spec, object)
 	if err := label(&spec, object, template); err != nil {
 		return Plan{}, err
 	}
@@ -236,11 +264,11 @@ func rollTask(w World, wl *Workload, object Object, template *corev1.PodTemplate
 	live := &wl.Service.Spec.TaskTemplate
 	src := holding{w, live.ContainerSpec}
 	form := formOf(live)
-	before, err := encodeTask(src, wl.Object, &wl.Template, wl.Hash, form)
+	before, err := encodeTask(src, wl.running(), &wl.Template, wl.Hash, form)
 	if err != nil {
 		return PodPlan{}, err
 	}
-	next := nextForm(form, &wl.Template, template, src.Networking())
+	next := nextForm(form, withReplicaClaims(wl.Object, &wl.Template), withReplicaClaims(object, template), src.Networking())
 	kept := plainBefore(live)
 	if next == plainTask && kept != nil {
 		src = holding{w, kept.Task.ContainerSpec}
@@ -343,6 +371,12 @@ func gvkOf(object Object) schema.GroupVersionKind {
 		return appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
 	case *appsv1.DaemonSet:
 		return appsv1.SchemeGroupVersion.WithKind("DaemonSet")
+	case *appsv1.StatefulSet:
+		return appsv1.SchemeGroupVersion.WithKind(kindStatefulSet)
+	case *appsv1.ControllerRevision:
+		return appsv1.SchemeGroupVersion.WithKind(kindRevision)
+	case *batchv1.Job:
+		return batchv1.SchemeGroupVersion.WithKind("Job")
 	case *corev1.Pod:
 		return corev1.SchemeGroupVersion.WithKind("Pod")
 	}

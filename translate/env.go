@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -17,6 +19,9 @@ import (
 // AnnotationTemplates names, separated by commas, the variables of a Pod template whose values are
 // Swarm's own templates and go to Swarm as they stand.
 const AnnotationTemplates = "skep/swarm-templates"
+
+// completionIndex is the variable by which a container of an Indexed Job knows its number.
+const completionIndex = "JOB_COMPLETION_INDEX"
 
 // seenEnv prefixes what Seen holds of single variables.
 const seenEnv = "env/"
@@ -54,6 +59,9 @@ func (p *putter) putEnv() {
 			p.refuse(at.Child("value"), "holds a NUL byte, which no environment can")
 		}
 		set(e.Name, value)
+	}
+	if _, have := p.env[completionIndex]; p.id.Indexed && !have {
+		set(completionIndex, marked(jobIndex))
 	}
 	for _, name := range order {
 		p.spec.Env = append(p.spec.Env, name+"="+render(p.env[name]))
@@ -149,10 +157,18 @@ func (p *putter) fieldRef(at *field.Path, path string) string {
 	for k, v := range p.tpl.Labels {
 		labels[k] = v
 	}
-	if p.id.Hash != "" {
-		labels[LabelHash] = p.id.Hash
+	for k, v := range p.id.revisionLabels() {
+		labels[k] = v
 	}
-	meta := &metav1.ObjectMeta{Namespace: p.id.Namespace, Labels: labels, Annotations: p.tpl.Annotations}
+	if p.id.First != nil {
+		labels[appsv1.StatefulSetPodNameLabel], labels[appsv1.PodIndexLabel] = p.id.podName(), marked(ordinal(*p.id.First))
+	}
+	annotations := p.tpl.Annotations
+	if p.id.Indexed {
+		labels[batchv1.JobCompletionIndexAnnotation] = marked(jobIndex)
+		annotations = withEntry(annotations, batchv1.JobCompletionIndexAnnotation, marked(jobIndex))
+	}
+	meta := &metav1.ObjectMeta{Namespace: p.id.Namespace, Labels: labels, Annotations: annotations}
 	value, err := fieldpath.ExtractFieldPathAsString(meta, path)
 	if err != nil {
 		p.errs = append(p.errs, field.NotSupported(at, path, []string{"metadata.name", "metadata.namespace", "metadata.labels['<key>']", "metadata.annotations['<key>']", "spec.nodeName", "spec.serviceAccountName"}))

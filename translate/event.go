@@ -220,7 +220,7 @@ func schedulingOccasions(w World, pod corev1.ObjectReference, old, now *swarm.Ta
 	return all
 }
 
-// controllerOccasions are those of the ReplicaSet, DaemonSet or Job that the Pod is of.
+// controllerOccasions are those of the ReplicaSet, StatefulSet, DaemonSet or Job that the Pod is of.
 func controllerOccasions(wl *Workload, pod corev1.ObjectReference, old, now *swarm.Task) []occasion {
 	t := now
 	if t == nil {
@@ -228,7 +228,7 @@ func controllerOccasions(wl *Workload, pod corev1.ObjectReference, old, now *swa
 	}
 	o := podOwner(wl, wl.HashOf(t))
 	about := corev1.ObjectReference{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: pod.Namespace, Name: o.Name, UID: o.UID}
-	component := map[string]string{"ReplicaSet": "replicaset-controller", "DaemonSet": "daemonset-controller", "Job": "job-controller"}[o.Kind]
+	component := map[string]string{"ReplicaSet": "replicaset-controller", "StatefulSet": "statefulset-controller", "DaemonSet": "daemonset-controller", "Job": "job-controller"}[o.Kind]
 	var all []occasion
 	if old == nil && now != nil {
 		all = append(all, occasion{about: about, component: component, reason: "SuccessfulCreate", message: "Created pod: " + pod.Name, at: now.CreatedAt})

@@ -152,10 +152,23 @@ func (e *Exposed) suits(template *corev1.PodTemplateSpec) bool {
 	case e.Headless():
 		return true
 	}
-	return !slices.ContainsFunc(s.Ports, func(p corev1.ServicePort) bool {
+	return !e.renumbers(template)
+}
+
+// renumbers says whether Pods of this template listen for a port of the Service at another number, which Swarm cannot do
+// for a name. It can for what is published: who asks to have that on the workload's own service takes the name with it,
+// which answers at the Pods' own number.
+func (e *Exposed) renumbers(template *corev1.PodTemplateSpec) bool {
+	return slices.ContainsFunc(e.Object.Spec.Ports, func(p corev1.ServicePort) bool {
 		target, ok := targetPort(template, &p)
-		return !ok || target != p.Port
+		return !ok || target != p.Port && (!e.published() || !e.prefers(RouteNative))
 	})
+}
+
+// keepsAddress says of a headless Service that the workload's own service keeps its virtual IP, which the name then
+// stands for: it has no ports, so nothing but the name is asked for, and the workload's own service is.
+func (e *Exposed) keepsAddress() bool {
+	return e.Headless() && len(e.Object.Spec.Ports) == 0 && e.prefers(RouteNative)
 }
 
 // targetPort is the number of the port in the Pods of a template; false where a name is not known there.

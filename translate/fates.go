@@ -222,5 +222,5 @@ func (k *checker) decide(pattern string, at *field.Path, s subject) bool {
 
 // allKinds are the kinds in the order of docs/support.md.
 func allKinds() []kindFates {
-	return slices.Concat(workloadFates, networkFates, storageFates, otherFates)
+	return slices.Concat(workloadFates, jobFates, networkFates, storageFates, otherFates)
 }

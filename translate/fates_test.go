@@ -10,7 +10,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
@@ -126,8 +128,25 @@ func TestCheckOfKinds(t *testing.T) {
 		},
 		{"Deployment", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(int32(0)), Paused: true, Strategy: appsv1.DeploymentStrategy{Type: "RollingUpdate"}}}, nil, nil},
 		{"ReplicaSet", &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Template: template}}, nil, nil},
-		{"DaemonSet", &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{MinReadySeconds: 5}}, []string{"spec"}, nil},
-		{"Job", &batchv1.Job{Spec: batchv1.JobSpec{Suspend: new(false)}}, []string{"spec"}, nil},
+		{"DaemonSet", &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{
+			Template: template, MinReadySeconds: 5,
+			UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: "RollingUpdate", RollingUpdate: &appsv1.RollingUpdateDaemonSet{
+				MaxUnavailable: new(intstr.FromString("100%")), MaxSurge: new(intstr.FromString("30%")),
+			}},
+		}}, nil, []string{"spec.updateStrategy.rollingUpdate.maxSurge"}},
+		{"DaemonSet", &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{Template: template, UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: "OnDelete"}}}, nil, []string{"spec.updateStrategy.type"}},
+		{"StatefulSet", &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Template: template, Replicas: new(int32(1)), PodManagementPolicy: "OrderedReady"}}, nil, nil},
+		{"StatefulSet", &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{
+			Template: template, Replicas: new(int32(2)), PodManagementPolicy: "OrderedReady", ServiceName: "db",
+			UpdateStrategy:                       appsv1.StatefulSetUpdateStrategy{Type: "RollingUpdate", RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: new(int32(1))}},
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenDeleted: "Delete", WhenScaled: "Retain"},
+		}}, []string{"spec.updateStrategy.rollingUpdate.partition"}, []string{"spec.serviceName", "spec.podManagementPolicy", "spec.persistentVolumeClaimRetentionPolicy.whenDeleted"}},
+		{"Job", &batchv1.Job{Spec: batchv1.JobSpec{Template: template, Suspend: new(false), BackoffLimit: new(int32(0))}}, nil, nil},
+		{"Job", &batchv1.Job{Spec: batchv1.JobSpec{Template: template, Suspend: new(true), Parallelism: new(int32(2)), SuccessPolicy: &batchv1.SuccessPolicy{}, ManagedBy: new("me")}}, []string{"spec.successPolicy", "spec.managedBy"}, []string{"spec.parallelism", "spec.suspend"}},
+		{"CronJob", &batchv1.CronJob{Spec: batchv1.CronJobSpec{JobTemplate: batchv1.JobTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{AnnotationSwarmMode: "global"}},
+			Spec:       batchv1.JobSpec{Template: template, Completions: new(int32(3)), BackoffLimitPerIndex: new(int32(1))},
+		}}}, []string{"spec.jobTemplate.spec.backoffLimitPerIndex", "spec.jobTemplate.spec.completions"}, nil},
 		{"ConfigMap", &corev1.ConfigMap{Data: map[string]string{"a": "b"}, Immutable: new(true)}, nil, nil},
 		{"Secret", &corev1.Secret{Data: map[string][]byte{"a": []byte("b")}}, nil, nil},
 		{"ServiceAccount", &corev1.ServiceAccount{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "a"}}}, nil, []string{"imagePullSecrets"}},

@@ -72,13 +72,29 @@ func StackNamespace(labels map[string]string) string {
 	return DefaultNamespace
 }
 
-// ServiceName is the Swarm name of a workload's service: readable, and no two identities share one.
-// Kubernetes names hold no underscore, so the parts cannot run into each other.
+// ServiceName is the Swarm name that a workload's service gets where no other has it: for the kinds that Docker's
+// stacks know the name that docker stack deploy gives it. Kubernetes names hold no underscore, so the parts cannot run
+// into each other; kinds that share a name are told apart by LongName.
 func (id Identity) ServiceName() string {
-	name := id.Namespace + "_" + id.Name
-	if id.Kind != "Deployment" {
-		name = id.Namespace + "_" + strings.ToLower(id.Kind) + "_" + id.Name
+	switch id.Kind {
+	case "Deployment", kindStatefulSet, "DaemonSet", "Job":
+		return fitService(id.Namespace + "_" + id.Name)
 	}
+	return id.LongName()
+}
+
+// LongName is a Swarm name for a workload's service that no other identity's has.
+func (id Identity) LongName() string {
+	return fitService(id.Namespace + "_" + strings.ToLower(id.Kind) + "_" + id.Name)
+}
+
+// OtherNames are names for a workload's service whose ServiceName another object's has, the first to be tried first.
+func (id Identity) OtherNames() []string {
+	long := id.LongName()
+	return []string{long, OtherName(long, Key{id.Namespace + "/" + id.Kind, id.Name})}
+}
+
+func fitService(name string) string {
 	return fit(name, strings.ReplaceAll(name, ".", "-"), maxServiceName)
 }
 

@@ -18,7 +18,7 @@ var (
 
 // identity is one that Kubernetes allows: most names are DNS subdomains, those of RBAC any path segment.
 func (d dice) identity() Identity {
-	id := Identity{Kind: d.of("Deployment", "ReplicaSet", "Pod", "ConfigMap", "Secret", "Role", "ClusterRole"), Namespace: d.of("default", "a", "a-b", "pod", strings.Repeat("n", 63))}
+	id := Identity{Kind: d.of("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Pod", "ConfigMap", "Secret", "Role", "ClusterRole"), Namespace: d.of("default", "a", "a-b", "pod", strings.Repeat("n", 63))}
 	if id.Kind == "ClusterRole" {
 		id.Namespace = ""
 	}
@@ -37,6 +37,7 @@ func (d dice) identity() Identity {
 func TestIdentityNames(t *testing.T) {
 	d := dice{rand.New(rand.NewSource(1))}
 	services, documents := map[string]Identity{}, map[string]Identity{}
+	ofKind := map[string]map[string]Identity{} // kinds share short names, and long ones tell them apart
 	for range 20000 {
 		id := d.identity()
 		check := func(taken map[string]Identity, name string, most int, grammar *regexp.Regexp) {
@@ -50,8 +51,13 @@ func TestIdentityNames(t *testing.T) {
 			taken[strings.ToLower(name)] = id
 		}
 		if newWorkloadObject(id.Kind) != nil {
-			check(services, id.ServiceName(), 63, serviceGrammar)
-			check(services, OtherName(id.ServiceName(), Key{id.Namespace + "/" + id.Kind, id.Name}), 63, serviceGrammar)
+			if ofKind[id.Kind] == nil {
+				ofKind[id.Kind] = map[string]Identity{}
+			}
+			check(ofKind[id.Kind], id.ServiceName(), 63, serviceGrammar)
+			for _, name := range id.OtherNames() {
+				check(services, name, 63, serviceGrammar)
+			}
 		}
 		check(documents, id.DocumentName(), 64, configGrammar)
 		if t.Failed() {
@@ -65,6 +71,9 @@ func TestNamesAreReadable(t *testing.T) {
 	for id, want := range map[Identity]string{
 		{"Deployment", "shop", "web"}:   "shop_web",
 		{"Deployment", "shop", "pod-x"}: "shop_pod-x",
+		{"StatefulSet", "shop", "db"}:   "shop_db",
+		{"DaemonSet", "shop", "agent"}:  "shop_agent",
+		{"Job", "shop", "migrate"}:      "shop_migrate",
 		{"Pod", "shop", "x"}:            "shop_pod_x",
 		{"ReplicaSet", "default", "x"}:  "default_replicaset_x",
 		{"Deployment", "shop", "web.1"}: "shop_web-1-bdfa9d61dbfe",

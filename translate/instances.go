@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/docker/docker/api/types/swarm"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // instance is a task that shows as a Pod, with the ended tasks that it took over from.
@@ -39,19 +41,34 @@ func wanted(t *swarm.Task) bool {
 // instances finds the Pods among a service's tasks. Swarm keeps ended tasks as history and starts a new
 // task where Kubernetes restarts a container, so of a slot's tasks those count that are wanted or still
 // stopping, and the newest when it ended for good.
-func instances(tasks []*swarm.Task) []instance {
+func instances(tasks []*swarm.Task, k kinship) []instance {
 	bySlot := slices.Clone(tasks)
-	slices.SortStableFunc(bySlot, func(a, b *swarm.Task) int { return slotOf(a).compare(slotOf(b)) })
+	slices.SortStableFunc(bySlot, func(a, b *swarm.Task) int { return k.slotOf(a).compare(k.slotOf(b)) })
 	found := make([]instance, 0, len(tasks))
 	for begin := 0; begin < len(bySlot); {
-		end, slot := begin+1, slotOf(bySlot[begin])
-		for end < len(bySlot) && slotOf(bySlot[end]) == slot {
+		end, slot := begin+1, k.slotOf(bySlot[begin])
+		for end < len(bySlot) && k.slotOf(bySlot[end]) == slot {
 			end++
 		}
-		found = slotInstances(found, bySlot[begin:end:end])
+		found = slotInstances(found, bySlot[begin:end:end], k)
 		begin = end
 	}
 	return found
+}
+
+// kinship says which of a service's tasks are one Pod.
+type kinship struct {
+	fromZero bool // a replicated job numbers its slots from 0; what else has no slot is one of a node
+	each     bool // a task that failed is a Pod that failed, and what follows it another one
+}
+
+// kinship is each for a Job whose Pods are never restarted: Kubernetes makes new ones.
+func (w *Workload) kinship() kinship {
+	_, job := w.Object.(*batchv1.Job)
+	return kinship{
+		fromZero: w.Service.Spec.Mode.ReplicatedJob != nil,
+		each:     job && w.Template.Spec.RestartPolicy == corev1.RestartPolicyNever,
+	}
 }
 
 // population is the Pods among a service's tasks as they were last looked at: each lens asks for them.
@@ -68,7 +85,7 @@ func (w *Workload) instances(tasks []*swarm.Task) []instance {
 		return nil
 	}
 	if len(w.pods.of) != len(tasks) || &w.pods.of[0] != &tasks[0] {
-		w.pods = population{tasks, instances(tasks)}
+		w.pods = population{tasks, instances(tasks, w.kinship())}
 	}
 	return w.pods.found
 }
@@ -90,31 +107,41 @@ func slotOf(t *swarm.Task) slotKey {
 	return slotKey{node: t.NodeID}
 }
 
+func (k kinship) slotOf(t *swarm.Task) slotKey {
+	if k.fromZero {
+		return slotKey{slot: t.Slot}
+	}
+	return slotOf(t)
+}
+
 // slotInstances appends the Pods among the tasks of one slot.
-func slotInstances(found []instance, tasks []*swarm.Task) []instance {
+func slotInstances(found []instance, tasks []*swarm.Task, k kinship) []instance {
 	if len(tasks) > 1 {
 		slices.SortStableFunc(tasks, newerFirst)
 	}
 	alive := slices.ContainsFunc(tasks, func(t *swarm.Task) bool { return wanted(t) && !hasEnded(t) })
 	for i, t := range tasks {
-		in := instance{task: t, ended: hasEnded(t), failedRoll: alive && hasEnded(t)}
-		switch {
-		case in.ended && t.Status.State == swarm.TaskStateShutdown, t.Status.State == swarm.TaskStateOrphaned:
-			continue // stopped because it was told to
-		case in.ended && (i > 0 || t.DesiredState == swarm.TaskStateRemove):
-			continue // history
-		case !in.ended && !wanted(t):
-			if stateOrder[t.Status.State] < stateOrder[swarm.TaskStateAssigned] {
-				continue // no node ever knew of it
-			}
-			in.stopping = true
+		in := instance{task: t, ended: hasEnded(t), failedRoll: alive && hasEnded(t) && !k.each}
+		if isPast(t, i == 0 || k.each) {
+			continue
 		}
-		if !in.stopping {
+		if in.stopping = !in.ended && !wanted(t); !in.stopping && !k.each {
 			in.previous = restarts(tasks[i+1:], t)
 		}
 		found = append(found, in)
 	}
 	return found
+}
+
+// isPast tells tasks that are no Pods any more, or never were. last says that nothing took over from it.
+func isPast(t *swarm.Task, last bool) bool {
+	switch {
+	case t.Status.State == swarm.TaskStateShutdown, t.Status.State == swarm.TaskStateOrphaned: // stopped because it was told to
+		return true
+	case hasEnded(t): // history
+		return !last || t.DesiredState == swarm.TaskStateRemove
+	}
+	return !wanted(t) && !isAssigned(t) // no node ever knew of it
 }
 
 // restarts are those of the older tasks that ended by themselves and of the same template as t.
@@ -154,8 +181,12 @@ func Moves(t *swarm.Task) bool {
 }
 
 // PreviousTask is the task that t took over from when it ended by itself; nil when there is none.
-func PreviousTask(tasks []*swarm.Task, t *swarm.Task) *swarm.Task {
-	for _, in := range instances(tasks) {
+func PreviousTask(w World, t *swarm.Task) *swarm.Task {
+	wl := w.Workload(t.ServiceID)
+	if wl == nil {
+		return nil
+	}
+	for _, in := range wl.instances(w.Tasks(t.ServiceID)) {
 		if in.task.ID == t.ID && len(in.previous) > 0 {
 			return in.previous[0]
 		}

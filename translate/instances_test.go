@@ -37,6 +37,10 @@ func tasksOf(t *testing.T, lines string) []*swarm.Task {
 }
 
 func TestInstances(t *testing.T) {
+	kinds := map[string]kinship{
+		"a replicated job's first slot is 0, on whatever node": {fromZero: true},
+		"a job that never restarts: each failure is a Pod":     {fromZero: true, each: true},
+	}
 	for _, c := range []struct{ name, tasks, want string }{
 		{"nothing has happened", "a 1 running/running\nb 2 preparing/running", "a b"},
 		{"a restart keeps what ended before", "a 1 failed/shutdown\nb 1 complete/shutdown\nc 1 running/running", "c<b,a"},
@@ -54,13 +58,15 @@ func TestInstances(t *testing.T) {
 		{"an orphan of a node that never came back", "a 1 orphaned/shutdown\nb 1 running/running", "b"},
 		{"it came to its end", "a 1 failed/shutdown\nb 1 complete/shutdown", "b:ended<a"},
 		{"a job's", "a 1 complete/complete", "a:ended"},
+		{"a replicated job's first slot is 0, on whatever node", "a @n1 failed/shutdown\nb @n2 running/complete\nc 1 running/complete", "b<a c"},
+		{"a job that never restarts: each failure is a Pod", "a 1 failed/shutdown\nb 1 failed/shutdown\nc 1 running/complete", "c b:ended a:ended"},
 		{"global: a slot is a node", "a @n1 running/running\nb @n2 running/running\nc @n1 running/shutdown", "a b c:stopping"},
 	} {
 		tasks := tasksOf(t, c.tasks)
 		slices.Reverse(tasks) // the World gives the newest first
 		given := slices.Clone(tasks)
 		var got []string
-		for _, in := range instances(tasks) {
+		for _, in := range instances(tasks, kinds[c.name]) {
 			word := in.task.ID
 			for mark, is := range map[string]bool{":ended": in.ended, ":stopping": in.stopping} {
 				if is {
@@ -88,11 +94,16 @@ func TestInstances(t *testing.T) {
 }
 
 func TestPreviousTask(t *testing.T) {
-	tasks := tasksOf(t, "a 1 failed/shutdown\nb 1 running/running")
-	if p := PreviousTask(tasks, tasks[1]); p != tasks[0] || !Ended(p) {
+	w, tasks := newWorld(), tasksOf(t, "a 1 failed/shutdown\nb 1 running/running")
+	w.services["s"] = &swarm.Service{ID: "s", Spec: swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "web"}}}
+	for _, task := range tasks {
+		task.ServiceID = "s"
+		w.tasks[task.ID] = task
+	}
+	if p := PreviousTask(w, tasks[1]); p != tasks[0] || !Ended(p) {
 		t.Errorf("before b there was %v", p)
 	}
-	if p := PreviousTask(tasks, tasks[0]); p != nil {
+	if p := PreviousTask(w, tasks[0]); p != nil {
 		t.Errorf("before a there was %v", p)
 	}
 }

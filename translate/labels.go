@@ -17,6 +17,10 @@ const (
 	LabelHeld = "skep.held"
 	// LabelRevised is when the running template took over from another, in RFC 3339.
 	LabelRevised = "skep.revised"
+	// LabelEnded is how a Job ended that skep stopped, as JSON: see endedJob.
+	LabelEnded = "skep.ended"
+	// LabelOver, on a Job's document, is a digest of the LabelObject of the service that it is written over.
+	LabelOver = "skep.over"
 	// LabelOwner is the ID of the service that a document belongs to and goes with.
 	LabelOwner = "skep.owner"
 	// LabelSealed holds a Secret's document, encrypted: labels can be read by anyone with the Docker API.
@@ -36,6 +40,8 @@ const (
 	LabelPodNamespace = manifest.LabelPodNamespace
 	// LabelPod is the bare Pod's name, or the ReplicaSet's whose Pods are named <it>-<5 characters of the task id>.
 	LabelPod = "skep.pod"
+	// LabelFirst is the ordinal of a StatefulSet's first Pod, where it is not 0.
+	LabelFirst = "skep.first"
 	// LabelHash is the hash of the Pod template, the label by which a Deployment tells its ReplicaSets apart.
 	LabelHash = "pod-template-hash"
 	// LabelSpec is a digest of the task as skep wrote it: while it matches, LabelHash speaks of this task.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -19,6 +20,7 @@ import (
 	// The kinds themselves.
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	batchdefaults "k8s.io/kubernetes/pkg/apis/batch/v1"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
 	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
@@ -35,7 +37,10 @@ var lenses = []Lens{
 	ReplicaSets{},
 	Pods{},
 	DaemonSets{},
+	StatefulSets{},
+	ControllerRevisions{},
 	Jobs{},
+	CronJobs,
 	Nodes{},
 	Namespaces{},
 	Events{},
@@ -74,6 +79,8 @@ func newObject(t *testing.T, kind string) Object {
 		return o
 	}
 	switch kind {
+	case kindRevision:
+		return &appsv1.ControllerRevision{}
 	case "Node":
 		return &corev1.Node{}
 	case "Namespace":
@@ -129,6 +136,8 @@ func defaultObject(object Object) {
 		coredefaults.SetObjectDefaults_PersistentVolumeClaim(o)
 	case *corev1.PersistentVolume:
 		coredefaults.SetObjectDefaults_PersistentVolume(o)
+	case *batchv1.CronJob:
+		batchdefaults.SetObjectDefaults_CronJob(o)
 	case *storagev1.StorageClass:
 		storagedefaults.SetObjectDefaults_StorageClass(o)
 	case *networkingv1.NetworkPolicy:
@@ -142,6 +151,14 @@ func specOf(object Object) any {
 	case *appsv1.Deployment:
 		return o.Spec
 	case *appsv1.ReplicaSet:
+		return o.Spec
+	case *appsv1.DaemonSet:
+		return o.Spec
+	case *appsv1.StatefulSet:
+		return o.Spec
+	case *batchv1.Job:
+		return o.Spec
+	case *batchv1.CronJob:
 		return o.Spec
 	case *corev1.Pod:
 		return o.Spec

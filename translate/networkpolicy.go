@@ -183,8 +183,8 @@ func CarryPolicies(w World) Plan {
 	memberships := w.Memberships()
 	for _, p := range w.PolicyWorkloads() {
 		wl := w.Workload(p.Service)
-		if wl == nil || wl.Gone || isProxy(&wl.Service.Spec) {
-			continue // the proxy of Ingresses is moved with its configuration
+		if wl == nil || wl.Gone || isProxy(&wl.Service.Spec) || isJobService(&wl.Service.Spec) {
+			continue // the proxy of Ingresses is moved with its configuration; a job would run again
 		}
 		spec := wl.Service.Spec
 		spec.TaskTemplate.Networks = slices.Clone(spec.TaskTemplate.Networks)
@@ -194,7 +194,7 @@ func CarryPolicies(w World) Plan {
 		}) {
 			continue
 		}
-		dress(w, &spec, worn(w, wl.Identity.Namespace, &wl.Template, wl.Service.ID))
+		dress(w, &spec, &wl.Template, worn(w, wl.Identity.Namespace, &wl.Template, wl.Service.ID))
 		return Plan{
 			Networks: networksOf(w, &spec.TaskTemplate),
 			Commit:   Step{Group: GroupService, ID: wl.Service.ID, Version: wl.Service.Version, Service: &spec},

@@ -112,6 +112,11 @@ func templateOfTask(w World, wl *Workload, t *swarm.Task) *corev1.PodTemplateSpe
 			return &r.rs.Spec.Template
 		}
 	}
+	if wl.hasEditions() {
+		if e := editions(w, wl)[o.hash]; e != nil {
+			return e.template
+		}
+	}
 	wl.mu.Lock()
 	defer wl.mu.Unlock()
 	if o.template == nil {
@@ -137,8 +142,8 @@ func (w *Workload) prototype(template *corev1.PodTemplateSpec, hash string) *cor
 		},
 		Spec: copied.Spec,
 	}
+	pod.Labels = w.withRevision(pod.Labels, hash)
 	if w.Identity.Kind == "Deployment" {
-		pod.Labels = withEntry(pod.Labels, LabelHash, hash)
 		pod.GenerateName = w.Identity.Name + "-" + hash + "-"
 	}
 	if pod.Spec.ServiceAccountName == "" { // as the API server has it for each Pod that is created

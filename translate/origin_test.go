@@ -66,7 +66,7 @@ func lawShared(t *testing.T, seed int64) {
 func shown(t *testing.T, w *fakeWorld) map[string]Object {
 	t.Helper()
 	all := map[string]Object{}
-	for _, lens := range []Lens{Pods{}, Deployments{}, ReplicaSets{}, DaemonSets{}, Jobs{}} {
+	for _, lens := range []Lens{Pods{}, Deployments{}, ReplicaSets{}, DaemonSets{}, StatefulSets{}, Jobs{}} {
 		for _, d := range lens.Get(w, Group{GroupService, "serviceserviceservice"}) {
 			o, err := d.Build()
 			if err != nil {

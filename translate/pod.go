@@ -3,10 +3,11 @@ package translate
 import (
 	"fmt"
 	"maps"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,12 @@ func (Pods) Get(w World, g Group) []Derived {
 	if _, ok := wl.Object.(*corev1.Pod); ok {
 		return barePod(w, wl, found)
 	}
+	if wl.numbered() {
+		found = onePerSlot(found)
+	}
+	if wl.Gone && wl.Identity.Kind == "Job" {
+		found = leftBehind(found)
+	}
 	notes := podNotes(w, g.ID)
 	seen := map[string]bool{}
 	all := make([]Derived, 0, len(found))
@@ -55,8 +62,30 @@ func (Pods) Get(w World, g Group) []Derived {
 	return all
 }
 
+// leftBehind are the Pods of a removed job: those that run have to stop. Engines before 23 leave the tasks of a removed
+// job as they were, for ever.
+func leftBehind(found []instance) []instance {
+	var all []instance
+	for _, in := range found {
+		if !in.ended {
+			in.stopping = true
+			all = append(all, in)
+		}
+	}
+	return all
+}
+
 // podName is the name of a task's Pod, which is the container's hostname too.
-func podName(wl *Workload, t *swarm.Task) string { return wl.originOf(t).base + "-" + t.ID[:5] }
+func podName(wl *Workload, t *swarm.Task) string {
+	base := wl.originOf(t).base
+	if wl.numbered() {
+		return base + "-" + strconv.Itoa(ordinalOf(t))
+	}
+	if job, ok := wl.Object.(*batchv1.Job); ok && isIndexed(job) {
+		base += "-" + strconv.Itoa(t.Slot)
+	}
+	return base + "-" + t.ID[:5]
+}
 
 // podNotes are the documents with what clients wrote on a service's Pods, by Pod name.
 func podNotes(w World, serviceID string) map[string]*swarm.Config {
@@ -87,8 +116,10 @@ func ownedPod(w World, wl *Workload, in instance, name string, note *swarm.Confi
 func buildOwnedPod(w World, wl *Workload, in instance, name string, note *swarm.Config) (Object, error) {
 	pod := *wl.prototype(templateOfTask(w, wl, in.task), wl.HashOf(in.task))
 	pod.Name = name
+	wl.number(&pod, in.task)
+	wl.indexPod(&pod, in.task)
 	finishPod(w, &pod, in)
-	if written := readNote(note); written != nil {
+	if written := readNote(note); written != nil && written.UID == pod.UID { // not of an earlier Pod of that name
 		pod.Labels, pod.Annotations, pod.Finalizers = written.Labels, written.Annotations, written.Finalizers
 		pod.ManagedFields = written.ManagedFields
 		pod.Spec.EphemeralContainers = written.Spec.EphemeralContainers
@@ -249,7 +280,7 @@ func (Pods) Remove(w World, g Group, old Object) (Plan, error) {
 	id := old.GetAnnotations()[AnnotationTask]
 	if id == "" {
 		for _, t := range w.Tasks(g.ID) {
-			if strings.HasSuffix(old.GetName(), "-"+t.ID[:5]) {
+			if swarmUID(t.ID) == old.GetUID() {
 				id = t.ID
 			}
 		}

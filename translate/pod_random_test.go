@@ -46,6 +46,10 @@ func randomPod(r *rand.Rand) (*corev1.PodTemplateSpec, sources) {
 	if d.yes() {
 		tpl.Annotations = map[string]string{"note": d.of(oddValues...)}
 	}
+	if d.yes() {
+		setAnnotation(tpl, AnnotationSwarmSpec, d.of(`{}`, `{"LogDriver":{"Name":"syslog"}}`, `{ "RestartPolicy":{"Condition":"none","Delay":1000000000} }`,
+			`{"ContainerSpec":{"Ulimits":[{"Name":"nofile","Hard":2,"Soft":1}],"Init":false,"Labels":{"a b":"c"}},"Placement":{"MaxReplicas":3}}`))
+	}
 	c := corev1.Container{
 		Name: "main", Image: d.of("nginx", "nginx:1.27", "registry:5000/a/b@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
 		Command: d.some("sh", "-c", "$(A)", "$$"), Args: d.some("a", "{{", "$(B) $(color)"), WorkingDir: d.of("", "/srv"),
@@ -198,7 +202,13 @@ func randomTask(r *rand.Rand) swarm.TaskSpec {
 		}
 	}
 	if d.yes() {
-		s.RestartPolicy = &swarm.RestartPolicy{Condition: swarm.RestartPolicyCondition(d.of("", "any", "none", "on-failure")), Delay: new(time.Second)}
+		s.RestartPolicy = &swarm.RestartPolicy{Condition: swarm.RestartPolicyCondition(d.of("", "any", "none", "on-failure")), Delay: new(time.Duration(d.Intn(3)) * 5 * time.Second)}
+		if d.yes() {
+			s.RestartPolicy.MaxAttempts, s.RestartPolicy.Window = new(uint64(d.Intn(3))), new(time.Duration(d.Intn(2))*time.Minute)
+		}
+	}
+	if d.yes() {
+		s.LogDriver = &swarm.Driver{Name: d.of("syslog", "none"), Options: map[string]string{"tag": "{{.Name}}"}}
 	}
 	s.Placement = &swarm.Placement{
 		Constraints: d.some("node.role == manager", "node.role!=manager", "node.labels.disk==ssd", "node.labels.disk != hdd", "node.labels.disk==nvme", "engine.labels.x==y",
@@ -263,9 +273,18 @@ func (d dice) dockerRest(c *swarm.ContainerSpec) {
 	}
 }
 
+func withoutSwarmSpec(o *corev1.PodTemplateSpec) { setAnnotation(o, AnnotationSwarmSpec, "") }
+
 // foreignChanges are what docker service update may do to a service of skep's.
 var foreignChanges = []foreignChange{
 	{"image", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Image = "other:2" }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.Containers[0].Image = "" })},
+	{"log-driver", func(_ *swarm.ContainerSpec, s *swarm.TaskSpec) { s.LogDriver = &swarm.Driver{Name: "local"} }, sameExcept(withoutSwarmSpec)},
+	{"restart-delay", func(_ *swarm.ContainerSpec, s *swarm.TaskSpec) {
+		s.RestartPolicy = &swarm.RestartPolicy{Condition: s.RestartPolicy.Condition, Delay: new(time.Minute)}
+	}, sameExcept(withoutSwarmSpec)},
+	{"ulimit", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) {
+		c.Ulimits = []*container.Ulimit{{Name: "nproc", Hard: 1, Soft: 1}}
+	}, sameExcept(withoutSwarmSpec)},
 	{"args", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Args = []string{"$(A)", "$$"} }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.Containers[0].Args = nil })},
 	{"command", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Command = nil }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.Containers[0].Command = nil })},
 	{"dir", func(c *swarm.ContainerSpec, _ *swarm.TaskSpec) { c.Dir = "/other" }, sameExcept(func(o *corev1.PodTemplateSpec) { o.Spec.Containers[0].WorkingDir = "" })},

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/resource"
@@ -32,6 +33,7 @@ var sandboxFacets = []podFacet{
 	{"hosts", hostsAt, getHosts},
 	{"dns", dnsAt, getDNS},
 	{"placement", placementAt, getPlacement},
+	{"swarm-only", standOnlyAt, getStandOnly},
 }
 
 func leave(*swarm.TaskSpec, *corev1.PodTemplateSpec) {}
@@ -87,6 +89,7 @@ func (p *putter) putSandbox() {
 	p.putHosts()
 	p.putDNS()
 	p.putPlacement()
+	p.putStandOnly()
 }
 
 // putSandboxMounts gives the sandbox the Engine, and the Docker volumes that its Pod's containers share.
@@ -146,10 +149,33 @@ func (p *putter) putManifest() {
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.id.Namespace, UID: p.id.UID, Labels: p.tpl.Labels, Annotations: p.tpl.Annotations},
 		Spec:       p.tpl.Spec,
 	}
-	if p.id.Hash != "" {
-		pod.Labels = withEntry(pod.Labels, LabelHash, p.id.Hash)
+	for k, v := range p.id.revisionLabels() {
+		pod.Labels = withEntry(pod.Labels, k, v)
+	}
+	if p.id.First != nil { // the sandbox knows the name, and fills them in
+		pod.Labels = withEntry(withEntry(pod.Labels, appsv1.StatefulSetPodNameLabel, ""), appsv1.PodIndexLabel, "")
+	}
+	if p.id.Indexed {
+		pod.Labels = withEntry(pod.Labels, manifest.LabelIndex, "")
+		pod.Annotations = withEntry(pod.Annotations, manifest.LabelIndex, "")
+		pod.Spec.InitContainers, pod.Spec.Containers = withIndex(pod.Spec.InitContainers), withIndex(pod.Spec.Containers)
 	}
 	p.putJSON(manifest.PodFile, &pod, false)
+}
+
+// withIndex gives containers the variable with their Pod's number, as the Job controller does.
+func withIndex(containers []corev1.Container) []corev1.Container {
+	out := slices.Clone(containers)
+	for i := range out {
+		c := &out[i]
+		if slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == completionIndex }) {
+			continue
+		}
+		c.Env = append(slices.Clone(c.Env), corev1.EnvVar{Name: completionIndex, ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.annotations['" + manifest.LabelIndex + "']"},
+		}})
+	}
+	return out
 }
 
 // putJSON lays a document before the sandbox, as a config or a secret.

@@ -50,6 +50,14 @@ type PodIdentity struct {
 	Generated bool
 	// Hash is the pod-template-hash, "" for none.
 	Hash string
+	// Revision is the controller-revision-hash of a DaemonSet's or StatefulSet's, "" for none.
+	Revision string
+	// Indexed: it is one of an Indexed Job's, of which each knows its number.
+	Indexed bool
+	// First is the ordinal of a StatefulSet's first Pod. Its Pods are named <Name>-<ordinal>.
+	First *int32
+	// Claims are the names of the volumes that are claims of each of a StatefulSet's Pods.
+	Claims []string
 	// UID is a bare Pod's; others have one that their task makes.
 	UID types.UID
 }
@@ -91,6 +99,7 @@ func podFacets(seen Seen) []podFacet {
 		{"hosts", hostsAt, getHosts},
 		{"dns", dnsAt, getDNS},
 		{"placement", placementAt, getPlacement},
+		{"swarm-only", taskOnlyAt, getTaskOnly},
 	}
 }
 
@@ -176,6 +185,7 @@ func (p *putter) putPlain() {
 	p.putHosts()
 	p.putDNS()
 	p.putPlacement()
+	p.putTaskOnly()
 }
 
 // GetPod derives a Pod template from a task that docker made, with Kubernetes' defaults filled in. A

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/docker/docker/api/types/swarm"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -34,13 +36,18 @@ func UpdateOf(w World, t *swarm.Task) *PodUpdate {
 	tpl := templateOfTask(w, wl, t)
 	u := &PodUpdate{Pod: Key{wl.Identity.Namespace, podName(wl, t)}, UID: swarmUID(t.ID), ServiceAccount: tpl.Spec.ServiceAccountName}
 	u.Labels, u.Annotations, u.EphemeralContainers = tpl.Labels, tpl.Annotations, nil
-	if wl.Identity.Kind == "Deployment" {
-		u.Labels = withEntry(u.Labels, LabelHash, wl.HashOf(t))
+	u.Labels = wl.withRevision(u.Labels, wl.HashOf(t))
+	if wl.numbered() {
+		u.Labels = withOrdinal(u.Labels, u.Pod.Name, ordinalOf(t))
+	}
+	if job, ok := wl.Object.(*batchv1.Job); ok && isIndexed(job) {
+		u.Labels = withEntry(u.Labels, manifest.LabelIndex, strconv.Itoa(t.Slot))
+		u.Annotations = withEntry(u.Annotations, manifest.LabelIndex, strconv.Itoa(t.Slot))
 	}
 	if bare, ok := wl.Object.(*corev1.Pod); ok {
 		u.Pod.Name, u.UID = wl.Identity.Name, bare.UID
 		u.Labels, u.Annotations, u.EphemeralContainers = bare.Labels, bare.Annotations, bare.Spec.EphemeralContainers
-	} else if note := readNote(podNotes(w, t.ServiceID)[u.Pod.Name]); note != nil {
+	} else if note := readNote(podNotes(w, t.ServiceID)[u.Pod.Name]); note != nil && note.UID == u.UID {
 		u.Labels, u.Annotations, u.EphemeralContainers = note.Labels, note.Annotations, note.Spec.EphemeralContainers
 	}
 	p := &putter{tpl: tpl, pod: &tpl.Spec, id: PodIdentity{Namespace: u.Pod.Namespace}, src: w, spec: &swarm.ContainerSpec{}}

@@ -31,7 +31,7 @@ func (p *putter) putHealth() {
 		return
 	}
 	p.spec.Healthcheck = &container.HealthConfig{
-		Test:        append([]string{"CMD"}, p.probeCommand(live.Exec.Command)...),
+		Test:        healthTest(p.probeCommand(live.Exec.Command)),
 		Interval:    seconds(live.PeriodSeconds),
 		Timeout:     seconds(live.TimeoutSeconds),
 		Retries:     int(live.FailureThreshold),
@@ -41,6 +41,14 @@ func (p *putter) putHealth() {
 		grace := seconds(start.InitialDelaySeconds) + seconds(start.PeriodSeconds)*time.Duration(start.FailureThreshold)
 		p.spec.Healthcheck.StartPeriod = max(grace, p.spec.Healthcheck.StartPeriod)
 	}
+}
+
+// healthTest is a probe's command as Docker's tools write it: one for the shell is healthCommand's CMD-SHELL.
+func healthTest(command []string) []string {
+	if len(command) == 3 && command[0] == "/bin/sh" && command[1] == "-c" {
+		return []string{"CMD-SHELL", command[2]}
+	}
+	return append([]string{"CMD"}, command...)
 }
 
 // likeLiveness refuses a probe that asks something else than the liveness probe: Docker runs one check.
@@ -114,7 +122,7 @@ func healthCommand(h *container.HealthConfig) []string {
 	case "CMD":
 		return allDollars(h.Test[1:])
 	case "CMD-SHELL":
-		return allDollars([]string{"/bin/sh", "-c", h.Test[1]})
+		return allDollars([]string{"/bin/sh", "-c", h.Test[1]}) // and back: healthTest
 	}
 	return nil
 }

@@ -11,6 +11,14 @@ import (
 // AnnotationRoute on a Service says which way its traffic goes. A client may ask for RouteNative or RouteProxy.
 const AnnotationRoute = "skep/route"
 
+// AnnotationNodePorts on a Service of type LoadBalancer, with NodePortsNone, has it publish its own ports alone, and not
+// those of 30000-32767 that Kubernetes gives it as well. spec.allocateLoadBalancerNodePorts does the same, and more: most
+// load balancers of other clusters do not work without.
+const (
+	AnnotationNodePorts = "skep/node-ports"
+	NodePortsNone       = "none"
+)
+
 // Route is the way that a Service's traffic goes.
 type Route string
 
@@ -66,10 +74,25 @@ func routeOf(w World, e *Exposed) Route {
 
 // mistaken says whether a workload that has a Service's name is not, or no longer, what the name stands for: the Service
 // does not select it, has other ports, or has a client meet the same Pod each time.
-func mistaken(e *Exposed, wl *Workload) bool {
-	return !e.Selects(wl) || affine(e) || !e.Headless() && slices.ContainsFunc(e.Object.Spec.Ports, func(p corev1.ServicePort) bool {
-		target, ok := targetPort(&wl.Template, &p)
-		return !ok || target != p.Port
+func mistaken(w World, e *Exposed, wl *Workload) bool {
+	return !e.Selects(wl) || affine(e) || !e.Headless() && e.renumbers(&wl.Template) || misleads(w, e, wl)
+}
+
+// misleads says whether a workload publishes ports for a Service, and they lead to another port than the Service says.
+func misleads(w World, e *Exposed, wl *Workload) bool {
+	live := wl.Service.Spec.EndpointSpec
+	if live == nil || !e.published() || !e.prefers(RouteNative) || !publishes(&wl.Service.Spec, e.Key()) {
+		return false
+	}
+	return slices.ContainsFunc(ownPorts(w, e, &wl.Template), func(p swarm.PortConfig) bool {
+		return leadsElsewhere(live.Ports, p)
+	})
+}
+
+// leadsElsewhere says whether ports have this one, and it leads to another port of the containers.
+func leadsElsewhere(ports []swarm.PortConfig, p swarm.PortConfig) bool {
+	return slices.ContainsFunc(ports, func(have swarm.PortConfig) bool {
+		return have.PublishedPort == p.PublishedPort && have.Protocol == p.Protocol && have.TargetPort != p.TargetPort
 	})
 }
 
@@ -118,7 +141,7 @@ func connect(w World, spec *swarm.ServiceSpec, namespace string, template *corev
 		spec.TaskTemplate.Networks = append(spec.TaskTemplate.Networks, swarm.NetworkAttachmentConfig{Target: name})
 	}
 	settle(w, &spec.TaskTemplate, membershipFor(w, spec.Name, namespace, template.Labels))
-	dress(w, spec, worn(w, namespace, template, ""))
+	dress(w, spec, template, worn(w, namespace, template, ""))
 }
 
 // reconnect has a service whose tasks are replaced anyway be the Services that select it by now. What Docker's tools
@@ -129,7 +152,7 @@ func reconnect(w World, wl *Workload, spec *swarm.ServiceSpec, template *corev1.
 	}
 	spec.TaskTemplate.Networks = slices.Clone(spec.TaskTemplate.Networks)
 	settle(w, &spec.TaskTemplate, membershipFor(w, spec.Name, wl.Identity.Namespace, template.Labels))
-	dress(w, spec, worn(w, wl.Identity.Namespace, template, wl.Service.ID))
+	dress(w, spec, template, worn(w, wl.Identity.Namespace, template, wl.Service.ID))
 }
 
 func onFlat(w World, spec *swarm.TaskSpec) bool {
@@ -148,16 +171,16 @@ func madeHere(w World, spec *swarm.ServiceSpec) bool {
 
 // dress writes Services into a workload's spec: their names as aliases, the ports that they publish, and no virtual
 // IP where one of them has none.
-func dress(w World, spec *swarm.ServiceSpec, services []*Exposed) {
+func dress(w World, spec *swarm.ServiceSpec, template *corev1.PodTemplateSpec, services []*Exposed) {
 	names := make([]string, 0, len(services))
 	mode, publishes, headless := swarm.ResolutionMode(""), []string{}, false
 	var ports []swarm.PortConfig
 	for _, e := range services {
 		names = append(names, w.Networking().serviceHost(e.Key()))
-		headless = headless || e.Headless()
+		headless = headless || e.Headless() && !e.keepsAddress()
 		if e.published() {
 			publishes = append(publishes, AddressID(e.Key()))
-			ports = append(ports, publishedPorts(w, e)...)
+			ports = append(ports, ownPorts(w, e, template)...)
 		}
 	}
 	local := !slices.ContainsFunc(ports, func(p swarm.PortConfig) bool { return p.PublishMode == swarm.PortConfigPublishModeIngress })
@@ -185,14 +208,15 @@ func dressEndpoint(spec *swarm.ServiceSpec, mode swarm.ResolutionMode, ports []s
 		live = &swarm.EndpointSpec{}
 	}
 	same := live.Mode == mode || live.Mode == swarm.ResolutionModeVIP && mode == ""
-	if was == is && same {
+	other := slices.ContainsFunc(ports, func(p swarm.PortConfig) bool { return leadsElsewhere(live.Ports, p) })
+	if was == is && same && !other {
 		return spec.EndpointSpec
 	}
 	out := *live
 	if !same {
 		out.Mode = mode
 	}
-	if was != is {
+	if was != is || other {
 		out.Ports = ports
 		spec.Labels = withEntry(spec.Labels, LabelPublishes, is)
 		if is == "" {
@@ -216,11 +240,28 @@ func publishedPorts(w World, e *Exposed) []swarm.PortConfig {
 	return ports
 }
 
+// ownPorts are publishedPorts where the workload itself publishes them: they lead to the ports of its Pods.
+func ownPorts(w World, e *Exposed, template *corev1.PodTemplateSpec) []swarm.PortConfig {
+	ports := publishedPorts(w, e)
+	for i := range ports {
+		for _, p := range e.Object.Spec.Ports {
+			if target, ok := targetPort(template, &p); ok && p.Port == int32(ports[i].TargetPort) && swarmProtocol(p.Protocol) == ports[i].Protocol {
+				ports[i].TargetPort = uint32(target)
+				break
+			}
+		}
+	}
+	return ports
+}
+
 // outsidePorts are the numbers at which a port is reached at the nodes: its node port, and a load balancer's own.
 func outsidePorts(s *corev1.Service, p *corev1.ServicePort) []uint32 {
 	var numbers []uint32
 	if s.Spec.Type == corev1.ServiceTypeLoadBalancer {
 		numbers = append(numbers, uint32(p.Port))
+		if s.Annotations[AnnotationNodePorts] == NodePortsNone {
+			return numbers
+		}
 	}
 	if p.NodePort != 0 && !slices.Contains(numbers, uint32(p.NodePort)) {
 		numbers = append(numbers, uint32(p.NodePort))

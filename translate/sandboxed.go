@@ -82,6 +82,16 @@ func formFor(tpl *corev1.PodTemplateSpec, net Networking) form {
 	return plainTask
 }
 
+// HeldPlain says whether a template's Pods run under a sandbox unless AnnotationSandbox keeps them plain tasks, which would
+// hold them: as what Docker's tools made is held.
+func HeldPlain(tpl *corev1.PodTemplateSpec, net Networking) bool {
+	if formFor(tpl, net) == plainTask {
+		return false
+	}
+	refused, _ := checkPlain(tpl, net)
+	return len(refused) == 0
+}
+
 // nextForm decides how the Pods of a changed template run. Those of a plain task stay plain as long as it holds
 // them as well as before: what Docker made does not become a sandbox by a change of something else.
 func nextForm(live form, was, is *corev1.PodTemplateSpec, net Networking) form {

@@ -231,11 +231,19 @@ func getPrivileges(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 
 func sysctlsAt(s *swarm.TaskSpec) any { return containerSpec(s).Sysctls }
 
+// sysctlName and maxSysctl are what Kubernetes takes for a name (pkg/apis/core/validation, IsValidSysctlName).
+var sysctlName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+
+const maxSysctl = 253
+
 func getSysctls(s *swarm.TaskSpec, o *corev1.PodTemplateSpec) {
 	have := containerSpec(s).Sysctls
 	setPodSecurity(o, func(sc *corev1.PodSecurityContext) {
 		sc.Sysctls = nil
 		for _, name := range sortedKeys(have) {
+			if len(name) > maxSysctl || !sysctlName.MatchString(name) {
+				continue // no kernel has it
+			}
 			sc.Sysctls = append(sc.Sysctls, corev1.Sysctl{Name: name, Value: have[name]})
 		}
 	})

@@ -163,7 +163,7 @@ func (Services) Put(w World, g Group, old, object Object) (Plan, error) {
 		return Plan{}, err
 	}
 	step, err := putDocument(w, s, "", present)
-	return Plan{Commit: step, Warnings: leavingWarnings(w, newExposed(nil, s))}, err
+	return Plan{Commit: step, Warnings: append(leavingWarnings(w, newExposed(nil, s)), insideWarnings(s)...)}, err
 }
 
 func sameService(a, b *corev1.Service) bool {
@@ -228,7 +228,7 @@ func leavingWarnings(w World, after *Exposed) []string {
 	var warnings []string
 	for _, id := range w.Wearing(after.Key()) {
 		wl := w.Workload(id)
-		if wl == nil || wl.Gone || !madeHere(w, &wl.Service.Spec) || !mistaken(after, wl) {
+		if wl == nil || wl.Gone || !madeHere(w, &wl.Service.Spec) || !mistaken(w, after, wl) {
 			continue
 		}
 		what := "spec.selector: %s %q has the name of this Service itself (%s: %s) and is not behind it"
@@ -237,6 +237,22 @@ func leavingWarnings(w World, after *Exposed) []string {
 		}
 		warnings = append(warnings, fmt.Sprintf(what+", so its Pods are replaced, by its own update strategy; the annotation %s: %s avoids that for a Service that is older than its workload",
 			wl.Identity.Kind, wl.Identity.Name, AnnotationRoute, RouteNative, AnnotationRoute, RouteProxy))
+	}
+	return warnings
+}
+
+// insideWarnings say where the name of a Service that the workload's own service publishes does not answer.
+func insideWarnings(s *corev1.Service) []string {
+	e := newExposed(nil, s)
+	if e.selector == nil || !e.published() || !e.prefers(RouteNative) {
+		return nil
+	}
+	var warnings []string
+	for i, p := range s.Spec.Ports {
+		if target := p.TargetPort.String(); target != "0" && target != "" && target != strconv.Itoa(int(p.Port)) {
+			warnings = append(warnings, fmt.Sprintf("spec.ports[%d]: with %s: %s the nodes publish port %d, but inside the cluster the name %s answers at the Pods' own port, %s",
+				i, AnnotationRoute, RouteNative, p.Port, s.Name, target))
+		}
 	}
 	return warnings
 }

@@ -36,6 +36,8 @@ var serviceFacets = []facet[swarm.ServiceSpec, Object]{
 		at:   func(s *swarm.ServiceSpec) any { return pace(s.UpdateConfig) },
 		get:  getStrategy,
 	},
+	{name: "service-only", at: serviceOnlyAt, get: getServiceOnly},
+	jobFacets[0], jobFacets[1],
 }
 
 func replicasOf(s *swarm.ServiceSpec) *uint64 {
@@ -59,16 +61,18 @@ func getReplicas(s *swarm.ServiceSpec, object *Object) {
 		o.Spec.Replicas = &count
 	case *appsv1.ReplicaSet:
 		o.Spec.Replicas = &count
+	case *appsv1.StatefulSet:
+		o.Spec.Replicas = &count
 	case *batchv1.Job:
 		o.Spec.Completions = &count
 	}
 }
 
-// userLabels are the labels of a Swarm object that are neither skep's nor Docker's.
+// userLabels are the labels of a Swarm object that are neither skep's nor those of Docker's stacks.
 func userLabels(labels map[string]string) map[string]string {
 	user, ingresses := map[string]string{}, traefikKeys(labels)
 	for k, v := range labels {
-		if !reservedLabel(k) && !ingresses[k] {
+		if !stackLabel(k) && !ingresses[k] {
 			user[k] = v
 		}
 	}
@@ -85,8 +89,15 @@ func labelPairs(labels map[string]string) []string {
 	return pairs
 }
 
+// reservedLabel tells the names that are skep's and Docker's.
 func reservedLabel(key string) bool {
 	return strings.HasPrefix(key, "skep.") || strings.HasPrefix(key, "com.docker.")
+}
+
+// stackLabel tells the labels by which skep and Docker's stacks know what is theirs. Others of Docker's, such as
+// com.docker.lb.*, are of whoever set them.
+func stackLabel(key string) bool {
+	return strings.HasPrefix(key, "skep.") || strings.HasPrefix(key, "com.docker.stack.") || strings.HasPrefix(key, "com.docker.swarm.")
 }
 
 // getServiceLabels shows Swarm labels as labels where Kubernetes allows them, else in an annotation.

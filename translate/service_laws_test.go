@@ -285,7 +285,7 @@ func (w *fakeWorld) mayDo(t *testing.T, step Step) {
 	}
 	left := slices.ContainsFunc(Worn(w.networking, &s.Spec), func(k Key) bool {
 		e := w.Exposed(k)
-		return e == nil || mistaken(e, wl)
+		return e == nil || mistaken(w, e, wl)
 	})
 	if !left {
 		t.Errorf("%s is restarted:\n%s", s.Spec.Name, differ(s.Spec, *step.Service))

@@ -53,6 +53,53 @@ func putStrategy(d *appsv1.Deployment) *swarm.UpdateConfig {
 	return c
 }
 
+// putDaemonStrategy makes the UpdateConfig of a DaemonSet. Nobody knows its number of Pods here, so a percentage counts as
+// one, but for all.
+func putDaemonStrategy(ds *appsv1.DaemonSet) *swarm.UpdateConfig {
+	c := inTurn(ds.Spec.MinReadySeconds)
+	r := ds.Spec.UpdateStrategy.RollingUpdate
+	if r == nil {
+		return c
+	}
+	share := r.MaxUnavailable
+	if surge := r.MaxSurge; surge != nil && *surge != intstr.FromInt32(0) && *surge != intstr.FromString("0%") {
+		c.Order, share = swarm.UpdateOrderStartFirst, surge
+	}
+	c.Parallelism = atATime(share)
+	return c
+}
+
+// putStatefulStrategy makes the UpdateConfig of a StatefulSet.
+func putStatefulStrategy(set *appsv1.StatefulSet) *swarm.UpdateConfig {
+	c := inTurn(set.Spec.MinReadySeconds)
+	if r := set.Spec.UpdateStrategy.RollingUpdate; r != nil {
+		c.Parallelism = atATime(r.MaxUnavailable)
+	}
+	if set.Spec.UpdateStrategy.Type == appsv1.RecreateStatefulSetStrategyType {
+		c.Parallelism = 0
+	}
+	return c
+}
+
+// inTurn replaces task by task, and waits where one does not start.
+func inTurn(minReadySeconds int32) *swarm.UpdateConfig {
+	return &swarm.UpdateConfig{
+		Parallelism: 1, FailureAction: swarm.UpdateFailureActionPause, Order: swarm.UpdateOrderStopFirst,
+		Delay: time.Duration(minReadySeconds) * time.Second,
+	}
+}
+
+// atATime is a share as a parallelism; 0 is all.
+func atATime(share *intstr.IntOrString) uint64 {
+	switch {
+	case isAll(share):
+		return 0
+	case share == nil || share.Type == intstr.String:
+		return 1
+	}
+	return uint64(max(1, share.IntVal))
+}
+
 // isAll says whether a share is all there are, however many.
 func isAll(share *intstr.IntOrString) bool {
 	return share != nil && share.Type == intstr.String && share.StrVal == "100%"
@@ -81,21 +128,33 @@ func bounds(d *appsv1.Deployment) (surge, unavailable int) {
 
 // getStrategy is the other direction.
 func getStrategy(s *swarm.ServiceSpec, object *Object) {
-	d, ok := (*object).(*appsv1.Deployment)
-	if !ok {
-		return
-	}
 	r := pace(s.UpdateConfig)
-	d.Spec.MinReadySeconds = int32(r.Delay / time.Second)
+	seconds := int32(r.Delay / time.Second)
 	some, none := intstr.FromInt32(int32(min(r.Parallelism, 1<<31-1))), intstr.FromInt32(0)
 	if r.AllAtOnce {
 		some = intstr.FromString("100%")
 	}
-	rolling := &appsv1.RollingUpdateDeployment{MaxUnavailable: &some, MaxSurge: &none}
+	unavailable, surge := &some, &none
 	if r.Order == swarm.UpdateOrderStartFirst {
-		rolling.MaxUnavailable, rolling.MaxSurge = &none, &some
+		unavailable, surge = &none, &some
 	}
-	d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: rolling}
+	switch o := (*object).(type) {
+	case *appsv1.Deployment:
+		o.Spec.MinReadySeconds = seconds
+		o.Spec.Strategy = appsv1.DeploymentStrategy{
+			Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: unavailable, MaxSurge: surge},
+		}
+	case *appsv1.DaemonSet:
+		o.Spec.MinReadySeconds = seconds
+		o.Spec.UpdateStrategy = appsv1.DaemonSetUpdateStrategy{
+			Type: appsv1.RollingUpdateDaemonSetStrategyType, RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: unavailable, MaxSurge: surge},
+		}
+	case *appsv1.StatefulSet: // in which order, it does not say
+		o.Spec.MinReadySeconds = seconds
+		o.Spec.UpdateStrategy = appsv1.StatefulSetUpdateStrategy{
+			Type: appsv1.RollingUpdateStatefulSetStrategyType, RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{MaxUnavailable: &some},
+		}
+	}
 }
 
 func replicasOr1(n *int32) int32 {

@@ -30,6 +30,12 @@ sandbox; a running service whose template changes stays plain as long as that do
 ` + "`" + AnnotationSandbox + "`" + ` on the Pod (template) decides otherwise: ` + "`always`" + `, or ` + "`never`" + `. With ` + "`never`" + ` a field whose fate is sandbox is
 refused, or approximated with a warning where its row says what a plain task does instead. Rows marked "plain tasks only" do
 not hold in a sandbox.
+
+What Swarm can do and Kubernetes has no field for is said in the annotation ` + "`" + AnnotationSwarmSpec + "`" + `, as JSON in the shape of Docker's
+API (durations in nanoseconds). On a Pod (template): ` + "`RestartPolicy` (`Delay`, `MaxAttempts`, `Window`; `Condition` where restartPolicy is\n`Always`), `LogDriver`, `Resources.Limits.Pids`, `Resources.Reservations.GenericResources`, `Placement.MaxReplicas`, and of\n`ContainerSpec` `Init`, `Ulimits`, `OomScoreAdj`, `Healthcheck` (`Test` only as `[\"NONE\"]`, `StartInterval`, and the times of the\nimage's own check), `User` and `Groups` with names, and the `Labels`, `Hostname` and `StopSignal` that Kubernetes does not allow." + `
+On a Deployment and its like: ` + "`UpdateConfig` (`FailureAction`, `Monitor`, `MaxFailureRatio`) and `RollbackConfig`" + `. Any other key is
+refused. Fields stand over it. A service that Docker's tools made shows what it has of these things there, so that applying it
+elsewhere loses nothing.
 `
 
 // SupportMarkdown is docs/support.md: the fates of every field of every kind.

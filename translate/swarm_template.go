@@ -43,8 +43,13 @@ func plain(s string) (literal string, ok bool) {
 
 // podName is the Pod's name: known, or known once the task has an id.
 func (id PodIdentity) podName() string {
-	if !id.Generated {
+	switch {
+	case !id.Generated:
 		return id.Name
+	case id.First != nil:
+		return id.Name + "-" + marked(ordinal(*id.First))
+	case id.Indexed:
+		return id.Name + "-" + marked(jobIndex) + "-" + marked(`{{printf "%.5s" .Task.ID}}`)
 	}
 	return marked(fmt.Sprintf(`{{printf "%s-%%.5s" .Task.ID}}`, id.Name))
 }
@@ -54,6 +59,10 @@ func (id PodIdentity) hostname() string {
 	const limit = 63
 	room := limit - len(id.Name)
 	switch {
+	case id.First != nil:
+		return strings.TrimRight(id.Name[:min(limit-maxOrdinal-1, len(id.Name))], "-.") + "-" + marked(ordinal(*id.First))
+	case id.Indexed:
+		return strings.TrimRight(id.Name[:min(limit-maxOrdinal-1, len(id.Name))], "-.") + "-" + marked(jobIndex)
 	case !id.Generated || room <= 1:
 		return strings.TrimRight(id.Name[:min(limit, len(id.Name))], "-.")
 	case room <= 5:
@@ -62,7 +71,34 @@ func (id PodIdentity) hostname() string {
 	return id.podName()
 }
 
+// maxOrdinal is how many digits of an ordinal a hostname has room for at least.
+const maxOrdinal = 4
+
+// ordinal is the template for the number of a StatefulSet's Pod. Swarm counts replicas from 1, and its templates know no
+// arithmetic: text as wide as the slot's number says has that length.
+func ordinal(first int32) string {
+	switch first {
+	case 0:
+		return `{{len (slice (printf (printf "%%%ss" .Task.Slot) "") 1)}}`
+	case 1:
+		return `{{.Task.Slot}}`
+	}
+	return fmt.Sprintf(`{{len (printf (printf "%%%%%%ss%%%%%%ds" .Task.Slot %d) "" "")}}`, first-1)
+}
+
+// jobIndex is the template for the number of an Indexed Job's Pod. Swarm counts a job's slots from 0, and where there is 0
+// its templates have the node's ID.
+const jobIndex = `{{if eq .Task.Slot .Node.ID}}0{{else}}{{.Task.Slot}}{{end}}`
+
+// indexedPattern is for the hostnames of an Indexed Job's Pods.
+var indexedPattern = regexp.MustCompile(`^[a-z0-9.-]+-` + regexp.QuoteMeta(jobIndex) + `$`)
+
+// numberedPattern is for the names of a StatefulSet's Pods, as render gives them.
+var numberedPattern = regexp.MustCompile(`^[a-z0-9.-]+-\{\{(\.Task\.Slot|len \((slice|printf) \(printf \(?[^{}]*\.Task\.Slot[^{}]*)\}\}$`)
+
 var podNamePattern = regexp.MustCompile(`^\{\{printf "[a-z0-9.-]+-%\.[1-5]s" \.Task\.ID\}\}$`)
 
-// isPodName recognizes a Generated Pod's name.
-func isPodName(s string) bool { return podNamePattern.MatchString(s) }
+// isPodName recognizes a Generated Pod's name, or a StatefulSet's Pod's.
+func isPodName(s string) bool {
+	return podNamePattern.MatchString(s) || numberedPattern.MatchString(s) || indexedPattern.MatchString(s)
+}

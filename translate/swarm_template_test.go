@@ -18,9 +18,9 @@ func expand(t *testing.T, s string) string {
 	var out strings.Builder
 	var ctx struct {
 		Node struct{ Hostname string }
-		Task struct{ ID string }
+		Task struct{ ID, Slot string }
 	}
-	ctx.Node.Hostname, ctx.Task.ID = "node-1", "mt8yvxyz"
+	ctx.Node.Hostname, ctx.Task.ID, ctx.Task.Slot = "node-1", "mt8yvxyz", "12"
 	if err := tmpl.Execute(&out, ctx); err != nil {
 		t.Fatalf("%q: %v", s, err)
 	}
@@ -88,12 +88,22 @@ func TestHostname(t *testing.T) {
 		{PodIdentity{Name: long[:60], Generated: true}, long[:60] + "-mt"},
 		{PodIdentity{Name: long[:57], Generated: true}, long[:57] + "-mt8yv"},
 		{PodIdentity{Name: long[:60] + "-.-aaaaaaa"}, long[:60]},
+		{PodIdentity{Name: "db", Generated: true, First: new(int32(0))}, "db-11"},
+		{PodIdentity{Name: "db", Generated: true, First: new(int32(1))}, "db-12"},
+		{PodIdentity{Name: "db", Generated: true, First: new(int32(2))}, "db-13"},
+		{PodIdentity{Name: "db", Generated: true, First: new(int32(1009))}, "db-1020"},
+		{PodIdentity{Name: long, Generated: true, First: new(int32(0))}, long[:58] + "-11"},
 	} {
 		if got := expand(t, render(c.id.hostname())); got != c.want {
 			t.Errorf("%s: %q, want %q", c.id.Name, got, c.want)
 		}
 	}
-	if !isPodName(render(somePod.podName())) || isPodName("{{.Task.ID}}") {
+	for first := range int32(4) {
+		if id := (PodIdentity{Name: "db.v1", Generated: true, First: &first}); !isPodName(render(id.podName())) || !isPodName(render(id.hostname())) {
+			t.Errorf("the name from %d on is not recognized", first)
+		}
+	}
+	if !isPodName(render(somePod.podName())) || isPodName("{{.Task.ID}}") || isPodName("db-{{.Task.Slot}}-x") {
 		t.Error("a Pod's name is not recognized")
 	}
 }

@@ -22,12 +22,12 @@ func Unsettled(spec *swarm.TaskSpec) bool {
 // Supply plans how a service that waits gets what has come meanwhile, and how one gets to where its volumes are; an
 // empty plan when there is nothing to do.
 func Supply(w World, serviceID string) (Plan, error) {
-	wl := w.Workload(serviceID)
-	if wl == nil || wl.Gone {
+	wl := supplied(w, serviceID)
+	if wl == nil {
 		return Plan{}, nil
 	}
 	live := &wl.Service.Spec
-	after, err := encodeTask(holding{w, live.TaskTemplate.ContainerSpec}, wl.Object, &wl.Template, wl.Hash, formOf(&live.TaskTemplate))
+	after, err := encodeTask(holding{w, live.TaskTemplate.ContainerSpec}, wl.running(), &wl.Template, wl.Hash, formOf(&live.TaskTemplate))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -51,10 +51,11 @@ func Supply(w World, serviceID string) (Plan, error) {
 		}
 	}
 	before.Placement = &place
-	if slices.Equal(ownOf(&before), ownOf(&after.Task)) {
+	spec := *live
+	holdReplicas(w, &spec, wl.Object)
+	if slices.Equal(ownOf(&before), ownOf(&after.Task)) && spec.Labels[LabelHeld] == live.Labels[LabelHeld] {
 		return Plan{}, nil
 	}
-	spec := *live
 	if spec.TaskTemplate, err = mergeTask(&live.TaskTemplate, &before, &after.Task, waits); err != nil {
 		return Plan{}, err
 	}
@@ -63,6 +64,20 @@ func Supply(w World, serviceID string) (Plan, error) {
 		return Plan{}, err
 	}
 	return Plan{Materials: after.Materials, Commit: Step{Group: GroupService, ID: serviceID, Version: wl.Service.Version, Service: &spec, RegistryAuth: after.RegistryAuth}}, nil
+}
+
+// supplied is a service that may be changed; nil for none. A job that nodes have tasks of would run again.
+func supplied(w World, serviceID string) *Workload {
+	wl := w.Workload(serviceID)
+	if wl == nil || wl.Gone || isJobService(&wl.Service.Spec) && slices.ContainsFunc(w.Tasks(serviceID), isAssigned) {
+		return nil
+	}
+	return wl
+}
+
+// isAssigned says whether a node knows or knew of a task.
+func isAssigned(t *swarm.Task) bool {
+	return stateOrder[t.Status.State] >= stateOrder[swarm.TaskStateAssigned]
 }
 
 // ownOf are the constraints that say what a task waits for and where its volumes are, in order.

@@ -26,7 +26,7 @@ import (
 type Workload struct {
 	Service  *swarm.Service
 	Identity Identity // with the name that it has among those that claim it
-	// Object has metadata and spec: a Deployment, ReplicaSet, DaemonSet, Job or Pod.
+	// Object has metadata and spec: a Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or Pod.
 	Object Object
 	// Template is what runs; in a paused Deployment it is not what the spec says.
 	Template corev1.PodTemplateSpec
@@ -46,6 +46,10 @@ type Workload struct {
 	pods       population
 	once       sync.Once
 	before     *appsv1.ReplicaSet
+
+	editions    map[*swarm.Config]*edition
+	onceEdition sync.Once
+	edition     *edition
 }
 
 // ParseWorkload reads a service. name is the one that World.Name gives it.
@@ -145,8 +149,7 @@ func (w *Workload) derive() {
 // taskHash is what skep wrote, while the task is what skep wrote; else a hash of the task's spec.
 func taskHash(spec *swarm.TaskSpec) string {
 	if spec.ContainerSpec != nil {
-		labels := spec.ContainerSpec.Labels
-		if hash := labels[LabelHash]; hash != "" && asWritten(spec) {
+		if hash := hashLabel(spec.ContainerSpec.Labels); hash != "" && asWritten(spec) {
 			return hash
 		}
 	}
@@ -162,7 +165,7 @@ func taskHash(spec *swarm.TaskSpec) string {
 
 // specVersion changes when what specDigest looks at does: what another skep wrote cannot be checked and
 // is believed, so that an upgrade renames no Pods.
-const specVersion = "1"
+const specVersion = "2"
 
 // asWritten says whether a task spec is what skep wrote, or at least nothing says otherwise.
 func asWritten(spec *swarm.TaskSpec) bool {
@@ -177,6 +180,19 @@ func specDigest(spec *swarm.TaskSpec) string {
 
 // hashTemplate is the pod-template-hash of a template that is new.
 func hashTemplate(template *corev1.PodTemplateSpec) string { return shortHash(template) }
+
+// hashLabel is the hash that a container's labels say: of a StatefulSet's the name stands before it.
+func hashLabel(labels map[string]string) string {
+	if hash := labels[LabelHash]; hash != "" {
+		return hash
+	}
+	return strings.TrimPrefix(labels[appsv1.ControllerRevisionHashLabelKey], labels[LabelPod]+"-")
+}
+
+// isHashLabel tells the labels by which the owners of Pods tell their templates apart.
+func isHashLabel(key string) bool {
+	return key == LabelHash || key == appsv1.ControllerRevisionHashLabelKey
+}
 
 func shortHash(v any) string {
 	doc, err := json.Marshal(v)
@@ -196,6 +212,8 @@ func newWorkloadObject(kind string) Object {
 		return &appsv1.ReplicaSet{}
 	case "DaemonSet":
 		return &appsv1.DaemonSet{}
+	case kindStatefulSet:
+		return &appsv1.StatefulSet{}
 	case "Job":
 		return &batchv1.Job{}
 	case "Pod":
@@ -212,6 +230,8 @@ func defaultWorkload(object Object) {
 		appsdefaults.SetObjectDefaults_ReplicaSet(o)
 	case *appsv1.DaemonSet:
 		appsdefaults.SetObjectDefaults_DaemonSet(o)
+	case *appsv1.StatefulSet:
+		appsdefaults.SetObjectDefaults_StatefulSet(o)
 	case *batchv1.Job:
 		batchdefaults.SetObjectDefaults_Job(o)
 	case *corev1.Pod:
@@ -226,6 +246,8 @@ func templateOf(object Object) corev1.PodTemplateSpec {
 	case *appsv1.ReplicaSet:
 		return o.Spec.Template
 	case *appsv1.DaemonSet:
+		return o.Spec.Template
+	case *appsv1.StatefulSet:
 		return o.Spec.Template
 	case *batchv1.Job:
 		return o.Spec.Template
@@ -245,12 +267,10 @@ func setTemplate(object Object, template corev1.PodTemplateSpec) {
 	}
 	// What Kubernetes demands of these kinds stands over what Swarm has; merge leaves Swarm's as it is.
 	switch object.(type) {
-	case *appsv1.Deployment, *appsv1.ReplicaSet, *appsv1.DaemonSet:
-		template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	case *appsv1.Deployment, *appsv1.ReplicaSet, *appsv1.DaemonSet, *appsv1.StatefulSet:
+		AlwaysRestart(&template)
 	case *batchv1.Job:
-		if template.Spec.RestartPolicy == corev1.RestartPolicyAlways {
-			template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
-		}
+		jobRestart(&template)
 	}
 	switch o := object.(type) {
 	case *appsv1.Deployment:
@@ -260,6 +280,9 @@ func setTemplate(object Object, template corev1.PodTemplateSpec) {
 		o.Spec.Template = template
 		o.Spec.Selector = either(o.Spec.Selector, selector)
 	case *appsv1.DaemonSet:
+		o.Spec.Template = template
+		o.Spec.Selector = either(o.Spec.Selector, selector)
+	case *appsv1.StatefulSet:
 		o.Spec.Template = template
 		o.Spec.Selector = either(o.Spec.Selector, selector)
 	case *batchv1.Job:
@@ -301,6 +324,12 @@ func encodeObject(object Object) (string, error) {
 		o.Status = appsv1.DeploymentStatus{}
 	case *appsv1.ReplicaSet:
 		o.Status = appsv1.ReplicaSetStatus{}
+	case *appsv1.DaemonSet:
+		o.Status = appsv1.DaemonSetStatus{}
+	case *appsv1.StatefulSet:
+		o.Status = appsv1.StatefulSetStatus{}
+	case *batchv1.Job:
+		o.Status = batchv1.JobStatus{}
 	case *corev1.Pod:
 		o.Status = corev1.PodStatus{}
 	}
@@ -310,7 +339,7 @@ func encodeObject(object Object) (string, error) {
 		return "", fmt.Errorf("encode %T: %w", object, err)
 	}
 	text := string(doc)
-	for _, none := range []any{struct{}{}, appsv1.ReplicaSetStatus{}, corev1.NodeStatus{}, corev1.ServiceStatus{}} {
+	for _, none := range []any{struct{}{}, appsv1.ReplicaSetStatus{}, appsv1.DaemonSetStatus{}, appsv1.StatefulSetStatus{}, corev1.NodeStatus{}, corev1.ServiceStatus{}} {
 		status, err := json.Marshal(none)
 		if err != nil {
 			return "", fmt.Errorf("encode %T: %w", none, err)

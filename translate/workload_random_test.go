@@ -74,6 +74,20 @@ func (d dice) objectOf(kind string, tpl *corev1.PodTemplateSpec) Object {
 		o := &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: d.selector(), MinReadySeconds: int32(d.Intn(3)), Replicas: new(int32(d.Intn(13)))}}
 		o.ObjectMeta, o.Spec.Template = d.meta(), *d.forever(tpl)
 		object = o
+	case "DaemonSet":
+		o := &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{Selector: d.selector(), MinReadySeconds: int32(d.Intn(3)), UpdateStrategy: d.daemonStrategy()}}
+		o.ObjectMeta, o.Spec.Template = d.meta(), *d.forever(tpl)
+		object = o
+	case kindStatefulSet:
+		o := &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Selector: d.selector(), MinReadySeconds: int32(d.Intn(3)), Replicas: new(int32(d.Intn(13))), UpdateStrategy: d.statefulStrategy()}}
+		o.ObjectMeta, o.Spec.Template, o.Spec.ServiceName = d.meta(), *d.forever(tpl), d.of("", "web")
+		if first := d.Intn(4); first > 0 {
+			o.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: int32(first) - 1}
+		}
+		if d.Intn(3) == 0 { // with no class yet, there is to be one Pod at first
+			o.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "own"}}}
+		}
+		object = o
 	case "Pod":
 		o := &corev1.Pod{ObjectMeta: d.meta(), Spec: tpl.Spec}
 		o.Labels["app"] = "web" // what its affinity selects
@@ -109,6 +123,30 @@ func (d dice) strategy() appsv1.DeploymentStrategy {
 	return appsv1.DeploymentStrategy{
 		Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: share(), MaxUnavailable: share()},
 	}
+}
+
+func (d dice) daemonStrategy() appsv1.DaemonSetUpdateStrategy {
+	if d.Intn(4) == 0 {
+		return appsv1.DaemonSetUpdateStrategy{Type: appsv1.OnDeleteDaemonSetStrategyType}
+	}
+	some, none := intstr.Parse(d.of("1", "7", "1%", "25%", "100%")), intstr.FromInt32(0)
+	r := &appsv1.RollingUpdateDaemonSet{MaxSurge: &none, MaxUnavailable: &some}
+	if d.yes() {
+		r = &appsv1.RollingUpdateDaemonSet{MaxSurge: &some, MaxUnavailable: &none}
+	}
+	return appsv1.DaemonSetUpdateStrategy{Type: appsv1.RollingUpdateDaemonSetStrategyType, RollingUpdate: r}
+}
+
+func (d dice) statefulStrategy() appsv1.StatefulSetUpdateStrategy {
+	if d.Intn(4) == 0 {
+		return appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}
+	}
+	r := &appsv1.RollingUpdateStatefulSetStrategy{}
+	if d.yes() {
+		some := intstr.Parse(d.of("1", "7", "1%", "25%", "100%"))
+		r.MaxUnavailable = &some
+	}
+	return appsv1.StatefulSetUpdateStrategy{Type: appsv1.RollingUpdateStatefulSetStrategyType, RollingUpdate: r}
 }
 
 // edit changes an object as a client may, and says what it did.
@@ -153,6 +191,24 @@ func (d dice) editSpec(object Object, what string) string {
 			o.Spec.Template.Spec.Containers[0].Image = image
 		default:
 			o.Spec.Replicas, what = new(int32(d.Intn(13))), "scale"
+		}
+	case *appsv1.DaemonSet:
+		switch what {
+		case "template":
+			o.Spec.Template.Spec.Containers[0].Image = image
+		default:
+			o.Spec.UpdateStrategy, what = d.daemonStrategy(), "strategy"
+		}
+	case *appsv1.StatefulSet:
+		switch what {
+		case "template":
+			o.Spec.Template.Spec.Containers[0].Image = image
+		case "scale":
+			o.Spec.Replicas = new(int32(d.Intn(13)))
+		case "pause":
+			o.Spec.Ordinals, what = &appsv1.StatefulSetOrdinals{Start: int32(d.Intn(3))}, "ordinals"
+		default:
+			o.Spec.UpdateStrategy, what = d.statefulStrategy(), "strategy"
 		}
 	case *corev1.Pod:
 		o.Spec.Containers[0].Image, what = image, "template"

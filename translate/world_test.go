@@ -145,7 +145,11 @@ func (w *fakeWorld) claims() []claim {
 		all = append(all, claim{id, s.CreatedAt, s.Spec.Labels[LabelStack], ServiceIdentity(&s.Spec)})
 	}
 	for id, c := range w.configs {
-		all = append(all, claim{id, c.CreatedAt, c.Spec.Labels[LabelStack], ConfigIdentity(c.Spec.Annotations, "ConfigMap")})
+		identity := ConfigIdentity(c.Spec.Annotations, "ConfigMap")
+		if c.Spec.Labels[LabelOwner] != "" {
+			identity = Identity{} // it is part of a service's
+		}
+		all = append(all, claim{id, c.CreatedAt, c.Spec.Labels[LabelStack], identity})
 	}
 	for id, s := range w.secrets {
 		all = append(all, claim{id, s.CreatedAt, s.Spec.Labels[LabelStack], ConfigIdentity(s.Spec.Annotations, "Secret")})

@@ -335,7 +335,7 @@ func (s *space) explain() {
 		}
 		t.Logf("%s %s\n%s", filepath.Base(program), strings.Join(args, " "), out)
 	}
-	look(kubectlBin, s.args([]string{"get", "deploy,rs,pods", "-o", "wide"})...)
+	look(kubectlBin, s.args([]string{"get", "deploy,rs,ds,sts,pods", "-o", "wide"})...)
 	services, _ := run(context.Background(), "", "docker", "-H", s.dockerHost, "service", "ls", "-q",
 		"--filter", "label=com.docker.stack.namespace="+s.ns)
 	if ids := strings.Fields(services); len(ids) > 0 {
@@ -355,7 +355,7 @@ func contains(t *testing.T, text string, parts ...string) {
 
 // empty says what workload is left in the namespace.
 func (s *space) empty() error {
-	out, err := s.try("get", "deploy,rs,pods", "-o", "name")
+	out, err := s.try("get", "deploy,rs,ds,sts,pods", "-o", "name")
 	if err != nil {
 		return err
 	}

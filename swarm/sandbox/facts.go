@@ -75,6 +75,15 @@ func readPod() (*corev1.Pod, error) {
 	if pod.UID == "" {
 		pod.UID = manifest.UID(os.Getenv(manifest.EnvTask))
 	}
+	if _, numbered := pod.Labels[manifest.LabelOrdinalName]; numbered {
+		pod.Labels[manifest.LabelOrdinalName] = pod.Name
+		pod.Labels[manifest.LabelOrdinal] = pod.Name[strings.LastIndex(pod.Name, "-")+1:]
+	}
+	if _, indexed := pod.Labels[manifest.LabelIndex]; indexed { // <Job>-<index>-<5 characters>
+		words := strings.Split(pod.Name, "-")
+		index := words[max(0, len(words)-2)]
+		pod.Labels[manifest.LabelIndex], pod.Annotations[manifest.LabelIndex] = index, index
+	}
 	pod.Spec.NodeName = os.Getenv(manifest.EnvNode)
 	return &pod, nil
 }

@@ -54,6 +54,10 @@ const (
 	EnvNetwork = "SKEP_NETWORK"
 )
 
+// AnnotationSwarmSpec holds, on a Pod, what Docker can do for containers and Kubernetes has no field for: package translate
+// says what may be in it.
+const AnnotationSwarmSpec = "skep/swarm-spec"
+
 // Labels of containers.
 const (
 	// LabelSandbox is on each container of a Pod that the sandbox started: the ID of the sandbox's own container.
@@ -71,6 +75,17 @@ const (
 	// LabelTask is Docker's own: the Swarm task that a container is.
 	LabelTask = "com.docker.swarm.task.id"
 )
+
+// Labels of a StatefulSet's Pods, which the sandbox fills in (apps/v1 has them as StatefulSetPodNameLabel and
+// PodIndexLabel).
+const (
+	LabelOrdinalName = "statefulset.kubernetes.io/pod-name"
+	LabelOrdinal     = "apps.kubernetes.io/pod-index"
+)
+
+// LabelIndex is the label, and the annotation, of an Indexed Job's Pods with their number (batch/v1 has it as
+// JobCompletionIndexAnnotation). The sandbox fills both in.
+const LabelIndex = "batch.kubernetes.io/job-completion-index"
 
 // Roles of containers, the values of LabelRole.
 const (

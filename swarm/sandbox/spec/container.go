@@ -14,8 +14,8 @@ import (
 // a *ConfigError.
 //
 // Config has the image's name, all labels of package manifest but LabelTask, and no Hostname, as the network is another
-// container's. The PID namespace of a targetContainerName, the log driver and health checks, which the image's are turned
-// off for, are the caller's.
+// container's. The PID namespace of a targetContainerName and health checks, which the image's are turned off for, are the
+// caller's.
 func (p *Pod) Container(c *corev1.Container, image ImageConfig, attempt int) (*container.Config, *container.HostConfig, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,7 +44,7 @@ func (p *Pod) container(c *corev1.Container, image ImageConfig, attempt int) (*c
 		return nil, nil, err
 	}
 	p.join(host)
-	return &container.Config{
+	config := &container.Config{
 		Image:       c.Image,
 		Labels:      p.labels(c, attempt),
 		User:        user(effective(p.pod, c), image.User),
@@ -57,7 +57,9 @@ func (p *Pod) container(c *corev1.Container, image ImageConfig, attempt int) (*c
 		StdinOnce:   c.Stdin && c.StdinOnce,
 		Tty:         c.TTY,
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
-	}, host, nil
+	}
+	p.addSwarmOnly(config, host, c)
+	return config, host, nil
 }
 
 func stopSignal(c *corev1.Container) string {

@@ -187,6 +187,26 @@ containers: [{name: web, image: "nginx:1", stdin: true, stdinOnce: true, tty: tr
 	}
 }
 
+// What Docker can do for a container and Kubernetes has no field for; a user by number stands over one by name.
+func TestSwarmOnly(t *testing.T) {
+	for security, user := range map[string]string{"{}": "app:www", "{runAsUser: 7}": "7"} {
+		s := stage(t, `containers: [{name: web, securityContext: `+security+`}]`)
+		s.pod.Annotations = map[string]string{manifest.AnnotationSwarmSpec: `{"LogDriver":{"Name":"local","Options":{"max-size":"1m"}},"RestartPolicy":{"Delay":1},
+			"Resources":{"Limits":{"Pids":9}},"ContainerSpec":{"User":"app:www","Groups":["audio"],"StopSignal":"SIGODD","Init":true,"Ulimits":[{"Name":"nofile","Hard":2,"Soft":1}]}}`}
+		config, host, err := s.Container(&s.pod.Spec.Containers[0], ImageConfig{}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := `{"GroupAdd":["audio"],"Init":true,"LogConfig":{"Config":{"max-size":"1m"},"Type":"local"},"PidsLimit":9,"Ulimits":[{"Hard":2,"Name":"nofile","Soft":1}]}`
+		if got := asJSON(t, host, "GroupAdd", "Init", "LogConfig", "PidsLimit", "Ulimits"); got != want {
+			t.Errorf("\ngot  %s\nwant %s", got, want)
+		}
+		if config.User != user || config.StopSignal != "SIGODD" {
+			t.Errorf("user %q, stop signal %q", config.User, config.StopSignal)
+		}
+	}
+}
+
 // Containers are made while the Pod's volumes change (run with -race).
 func TestConcurrentUse(t *testing.T) {
 	s := stage(t, `
