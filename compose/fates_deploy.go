@@ -1,0 +1,77 @@
+package compose
+
+// deployFates are how a service is run: how many, where, with how much, and what happens when it changes.
+var deployFates = []keyGroup{
+	{title: "Mode, replicas and restarts", rows: []keyFate{
+		{path: "services.*.deploy.mode", when: isAny("replicated"), fate: Mapped, to: "Deployment.spec.replicas", reason: "a Deployment; a StatefulSet where it has a named volume; a Job where it is not restarted"},
+		{path: "services.*.deploy.mode", when: isAny("global"), fate: Mapped, to: "DaemonSet.spec.template.spec.tolerations[]", reason: "a DaemonSet that tolerates the control plane, where a Swarm runs it, too"},
+		{path: "services.*.deploy.mode", when: isAny("replicated-job"), fate: Mapped, to: "Job.spec.completions, Job.spec.parallelism", reason: "a Job of as many runs as replicas, all at once", swarm: "the restart policy of jobs, on-failure, is not written out"},
+		{path: "services.*.deploy.mode", when: isAny("global-job"), fate: Approximated, told: true, to: "Job.spec.completions", reason: "Kubernetes has no Job that runs once on each node: set completions and parallelism to their number", swarm: "the restart policy of jobs, on-failure, is not written out, nor that there is one task a node"},
+		{path: "services.*.deploy.replicas", fate: Mapped, to: "Deployment.spec.replicas, StatefulSet.spec.replicas, Job.spec.completions", reason: "0 stays 0"},
+		{path: "services.*.scale", fate: Mapped, to: "Deployment.spec.replicas, StatefulSet.spec.replicas", swarm: swarmRefuses},
+		{path: "services.*.restart", when: isAny("always", "unless-stopped"), fate: Mapped, reason: "what Kubernetes does anyway (restartPolicy: Always)", swarm: swarmIgnores},
+		{path: "services.*.restart", fate: Mapped, told: true, to: "Pod.spec.restartPolicy, Job.spec.backoffLimit", reason: "no and on-failure are a Job, unless something says that the service serves", swarm: swarmIgnores},
+		{path: "services.*.deploy.restart_policy.condition", when: isAny("any"), fate: Mapped, reason: "what Kubernetes does anyway (restartPolicy: Always)"},
+		{path: "services.*.deploy.restart_policy.condition", fate: Mapped, told: true, to: "Pod.spec.restartPolicy, Job.spec.backoffLimit", reason: "none is a Job that is tried once, on-failure one that is tried again, unless something says that the service serves", swarm: "a service whose task is not started again; here a job"},
+		{path: "services.*.deploy.restart_policy.delay", usual: "5s", fate: Approximated, reason: "the kubelet waits longer with every restart, from 10 seconds to 5 minutes: there is no field for it", kept: true},
+		{path: "services.*.deploy.restart_policy.max_attempts", usual: "0", fate: Approximated, to: "Job.spec.backoffLimit", reason: "how often a Job is tried; whatever else runs is started again for ever", kept: true, swarm: "of a service; here, where it comes to an end, of a job"},
+		{path: "services.*.deploy.restart_policy.window", usual: "0s", fate: Approximated, reason: "the kubelet takes a container that ran for ten minutes to be well: there is no field for it", kept: true},
+	}},
+	{title: "Updates", rows: []keyFate{
+		{path: "services.*.deploy.update_config.parallelism", fate: Mapped, to: "Deployment.spec.strategy.rollingUpdate.maxUnavailable, Deployment.spec.strategy.rollingUpdate.maxSurge, DaemonSet.spec.updateStrategy.rollingUpdate.maxUnavailable, StatefulSet.spec.updateStrategy.rollingUpdate.maxUnavailable", reason: "0 is all at once, 100%"},
+		{path: "services.*.deploy.update_config.order", fate: Mapped, told: true, to: "Deployment.spec.strategy.rollingUpdate.maxUnavailable, Deployment.spec.strategy.rollingUpdate.maxSurge", reason: "stop-first: so many may be unavailable; start-first: so many may be too many"},
+		{path: "services.*.deploy.update_config.delay", usual: "0s", fate: Approximated, to: "Deployment.spec.minReadySeconds, StatefulSet.spec.minReadySeconds, DaemonSet.spec.minReadySeconds", reason: "counted in whole seconds from when a new Pod is ready, and not between tasks"},
+		{path: "services.*.deploy.update_config.failure_action", when: isAny("pause"), fate: Mapped, reason: "what Kubernetes does anyway: a rollout that does not get on stops where it is", swarm: "written out; here a Swarm's default is not"},
+		{path: "services.*.deploy.update_config.failure_action", when: isAny("continue"), fate: Approximated, reason: "a rollout in Kubernetes never goes on past Pods that do not get ready: it waits", kept: true},
+		{path: "services.*.deploy.update_config.failure_action", fate: Approximated, reason: "Kubernetes does not roll back by itself: kubectl rollout undo does, or a controller such as Argo Rollouts or Flagger", kept: true},
+		{path: "services.*.deploy.update_config.monitor", usual: "5s", fate: Approximated, to: "Deployment.spec.minReadySeconds", reason: "Kubernetes watches a new Pod for as long as minReadySeconds says, which update_config.delay sets", kept: true},
+		{path: "services.*.deploy.update_config.max_failure_ratio", usual: "0", fate: Approximated, reason: "a rollout in Kubernetes waits for every Pod: none may fail for good", kept: true},
+		{path: "services.*.deploy.rollback_config", fate: Approximated, reason: "kubectl rollout undo goes back at the pace of update_config: there are no fields for another", kept: true},
+	}},
+	{title: "Placement", rows: []keyFate{
+		{path: "services.*.deploy.placement.constraints[]", when: like("node.role", `^\s*(?i:node\.role)\s*[!=]=\s*(?i:manager|worker)\s*$`), fate: Mapped, to: "Pod.spec.nodeSelector, Pod.spec.affinity.nodeAffinity, Pod.spec.tolerations[]", reason: "managers are the nodes with the label node-role.kubernetes.io/control-plane"},
+		{path: "services.*.deploy.placement.constraints[]", when: like("node.hostname", `^\s*(?i:node\.hostname)\s*[!=]=`), fate: Mapped, to: "Pod.spec.nodeSelector, Pod.spec.affinity.nodeAffinity", reason: "the label kubernetes.io/hostname"},
+		{path: "services.*.deploy.placement.constraints[]", when: like("node.labels.*", `^\s*(?i:node\.labels\.)[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?\s*[!=]=\s*[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?\s*$`), fate: Mapped, to: "Pod.spec.nodeSelector, Pod.spec.affinity.nodeAffinity", reason: "label the nodes alike: kubectl label node"},
+		{path: "services.*.deploy.placement.constraints[]", when: like("node.platform.*", `^\s*(?i:node\.platform\.(os|arch))\s*[!=]=`), fate: Mapped, to: "Pod.spec.nodeSelector, Pod.spec.affinity.nodeAffinity", reason: "the labels kubernetes.io/os and kubernetes.io/arch, whose architectures are named as Go names them"},
+		{path: "services.*.deploy.placement.constraints[]", when: like("engine.labels.*", `^\s*(?i:engine\.labels\.)`), fate: Refused, decide: true, reason: "an engine's labels are not the node's in Kubernetes: label the nodes, and write node.labels in place of engine.labels", swarm: swarmAlone},
+		{path: "services.*.deploy.placement.constraints[]", fate: Refused, decide: true, reason: "nodes of a cluster are told apart by their labels only: label those that are meant, and write node.labels", swarm: swarmAlone},
+		{path: "services.*.deploy.placement.preferences[].spread", when: like("node.labels.*", `^\s*(?i:node\.labels\.)\S`), fate: Mapped, to: "Pod.spec.topologySpreadConstraints[]", reason: "spread over the label's values as well as it goes (ScheduleAnyway)"},
+		{path: "services.*.deploy.placement.preferences[].spread", fate: Refused, reason: "Pods are spread over a label of nodes: write node.labels", swarm: swarmAlone},
+		{path: "services.*.deploy.placement.max_replicas_per_node", when: isAny("1"), fate: Mapped, to: "Pod.spec.affinity.podAntiAffinity", reason: "replicas keep away from each other"},
+		{path: "services.*.deploy.placement.max_replicas_per_node", usual: "0", fate: Refused, reason: "Kubernetes counts no replicas on a node but one: give them such requests that no more than that fit", kept: true},
+	}},
+	{title: "Resources", rows: []keyFate{
+		{path: "services.*.deploy.resources.limits.cpus", fate: Mapped, to: "Pod.spec.containers[].resources.limits"},
+		{path: "services.*.deploy.resources.limits.memory", fate: Mapped, to: "Pod.spec.containers[].resources.limits"},
+		{path: "services.*.deploy.resources.limits.pids", usual: "0", fate: Refused, reason: "how many processes a Pod may have is the kubelet's to say, podPidsLimit, for all alike", kept: true},
+		{path: "services.*.deploy.resources.reservations.cpus", fate: Mapped, to: "Pod.spec.containers[].resources.requests", reason: "not above the limit"},
+		{path: "services.*.deploy.resources.reservations.memory", fate: Mapped, to: "Pod.spec.containers[].resources.requests", reason: "not above the limit"},
+		{path: "services.*.deploy.resources.reservations.generic_resources[]", fate: Refused, decide: true, reason: "a node's own resources are those of its device plug-ins in Kubernetes: install one, and ask for its resource in resources.limits", kept: true},
+		{path: "services.*.deploy.resources.reservations.devices[]", fate: Mapped, told: true, to: "Pod.spec.containers[].resources.limits", reason: "nvidia.com/gpu or amd.com/gpu, by the vendor's device plug-in; which card, all cards and other devices are told", swarm: swarmRefuses},
+		{path: "services.*.gpus", fate: Mapped, told: true, to: "Pod.spec.containers[].resources.limits", reason: "nvidia.com/gpu or amd.com/gpu, by the vendor's device plug-in; which card, and all cards, are told", swarm: swarmRefuses},
+		{path: "services.*.cpus", fate: Mapped, to: "Pod.spec.containers[].resources.limits", swarm: swarmRefuses},
+		{path: "services.*.cpu_count", usual: "0", fate: Refused, reason: "only Windows counts CPUs so: write cpus", swarm: swarmRefuses},
+		{path: "services.*.cpu_percent", usual: "0", fate: Refused, reason: "only Windows counts CPUs so: write cpus", swarm: swarmRefuses},
+		{path: "services.*.cpu_quota", fate: Mapped, to: "Pod.spec.containers[].resources.limits", reason: "in relation to cpu_period", swarm: swarmRefuses},
+		{path: "services.*.cpu_period", fate: Mapped, to: "Pod.spec.containers[].resources.limits", reason: "what cpu_quota is of; the kubelet has a period of its own", swarm: swarmRefuses},
+		{path: "services.*.cpu_shares", usual: "0", fate: Approximated, to: "Pod.spec.containers[].resources.requests", reason: "a request of CPU: 1024 shares are one; it is taken from what the node has left, too", swarm: swarmRefuses},
+		{path: "services.*.cpu_rt_period", usual: "0", fate: Refused, reason: realTime, swarm: swarmRefuses},
+		{path: "services.*.cpu_rt_runtime", usual: "0", fate: Refused, reason: realTime, swarm: swarmRefuses},
+		{path: "services.*.cpuset", fate: Refused, reason: "which CPUs a Pod runs on is the kubelet's CPU manager's to say, which gives whole ones to Pods whose requests are their limits", swarm: swarmRefuses},
+		{path: "services.*.mem_limit", usual: "0", fate: Mapped, to: "Pod.spec.containers[].resources.limits", swarm: swarmRefuses},
+		{path: "services.*.mem_reservation", usual: "0", fate: Mapped, to: "Pod.spec.containers[].resources.requests", swarm: swarmRefuses},
+		{path: "services.*.memswap_limit", usual: "0", fate: Refused, reason: swapReason, swarm: swarmRefuses},
+		{path: "services.*.mem_swappiness", fate: Refused, reason: swapReason, swarm: swarmRefuses},
+		{path: "services.*.oom_kill_disable", fate: Refused, reason: "a container above its limit of memory is killed: give it a higher one", swarm: swarmRefuses},
+		{path: "services.*.oom_score_adj", usual: "0", fate: Refused, reason: "the kubelet sets it by a Pod's requests and limits: those whose requests are their limits are killed last", kept: true},
+		{path: "services.*.pids_limit", usual: "0", fate: Refused, reason: "how many processes a Pod may have is the kubelet's to say, podPidsLimit, for all alike", swarm: swarmRefuses},
+		{path: "services.*.blkio_config", fate: Refused, reason: "Kubernetes has no share and no limit of what is read and written", swarm: swarmRefuses},
+		{path: "services.*.storage_opt.*", when: keyLike("size", `^size$`), fate: Mapped, to: "Pod.spec.containers[].resources.limits", reason: "a limit of ephemeral-storage", swarm: swarmRefuses},
+		{path: "services.*.storage_opt.*", fate: Refused, reason: "options of Docker's storage driver say nothing to a cluster, but for size", swarm: swarmRefuses},
+	}},
+}
+
+const (
+	realTime   = "Kubernetes gives out no real-time CPU"
+	swapReason = "swap is the kubelet's to say, memorySwap, for all Pods alike"
+)
