@@ -10,6 +10,7 @@ export GOFLAGS ?= -buildvcs=false
 FUZZTIME ?= 20s
 E2E      ?= .
 IMAGE    ?= skep:latest
+STACKS   ?= ../shared/compose/stacks
 
 .PHONY: help
 help: ## this list
@@ -76,6 +77,10 @@ bench: build ## side by side with kube-apiserver and etcd: docs/performance.md
 bench-scale: build ## 10,000 simulated tasks, side by side with kube-apiserver and etcd
 	go -C gateway/bench test ./scale -bench Scale -run '^$$' -timeout 60m
 
+.PHONY: compare-kompose
+compare-kompose: build ## convert the files of STACKS with skep and with kompose, side by side: docs/compose.md
+	go run ./compose/bench -stacks '$(STACKS)' -skep '$(CURDIR)/bin/skep' -out compose/testdata/kompose.json
+
 .PHONY: soak
 soak: build ## a million task changes: nothing may grow
 	SCALE_SOAK=1 go -C gateway/bench test ./scale -bench ScaleSoak -run '^$$' -timeout 120m
@@ -85,8 +90,8 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: golden
-golden: ## rewrite the golden cases and docs/support.md from the code
-	go test ./translate -update
+golden: ## rewrite the golden cases, docs/support.md and docs/compose.md from the code
+	go test ./translate ./compose -update
 
 .PHONY: verify
 verify: ## format, vet, lint, imports, and that generated files are fresh

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
+	"skep/compose"
 	"skep/gateway"
 	"skep/swarm"
 	"skep/translate"
@@ -33,7 +34,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serve(), simulate(), kubeconfig(), version())
+	root.AddCommand(serve(), compose.Command(engine), simulate(), kubeconfig(), version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "skep: "+err.Error())
 		os.Exit(1)
@@ -117,6 +118,15 @@ func simulate() *cobra.Command {
 			return syscall.Exec(path, append([]string{"skep simulate"}, args...), os.Environ())
 		},
 	}
+}
+
+// engine reaches a Docker Engine that manages a Swarm, to read what it runs.
+func engine(ctx context.Context, host string) (compose.API, func(), error) {
+	e, err := swarm.Connect(ctx, swarm.Options{Host: host, ControlSocket: "none"})
+	if err != nil {
+		return nil, nil, err
+	}
+	return e.Client(), e.Close, nil
 }
 
 // logTo sends all logs, Kubernetes' own among them, to standard error as structured lines.

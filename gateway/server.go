@@ -242,6 +242,7 @@ func newServer(ctx context.Context, o Options, host string, port int, c *Credent
 		go b.kept.run(hook)
 		return nil
 	})
+	server.Handler.NonGoRestfulMux.Handle(convertPath, newConversions().handler())
 	server.Handler.FullHandlerChain = front(server.Handler.FullHandlerChain)
 	return server, nil
 }
