@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type options struct {
 	dataDir    string
 	dir        string   // for log and kubeconfig
 	listen     string   // empty: a free port on loopback
+	mode       string   // --service-mode; empty: what the Swarm's kernel can do
 	inside     []string // what runs a command in the network that the gateway and its kubectl are to be in; empty: here
 }
 
@@ -75,7 +77,7 @@ func (g *gateway) launch() error {
 	}
 	defer func() { _ = log.Close() }()
 	command := append(slices.Clone(g.inside), skepBin, "serve", "--docker-host", g.dockerHost, "--control-socket", g.control,
-		"--listen", g.listen, "--data-dir", g.dataDir, "--kubeconfig", g.kubeconfig, "--service-mode", serviceMode())
+		"--listen", g.listen, "--data-dir", g.dataDir, "--kubeconfig", g.kubeconfig, "--service-mode", cmp.Or(g.mode, serviceMode()))
 	g.cmd = exec.Command(command[0], command[1:]...)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
