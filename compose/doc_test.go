@@ -19,6 +19,8 @@ const (
 const docHead = `<!-- Made from the table in compose/fates*.go by: go test ./compose -run Doc -update -->
 # Compose and stack files, and Kubernetes
 
+![From Compose to Kubernetes, through a Swarm, and back](convert.svg)
+
 ` + "`skep convert`" + ` makes Kubernetes manifests of Compose and stack files and of stacks that run, and stack files of manifests.
 
     skep convert -f compose.yaml --stack shop | kubectl apply -f -
