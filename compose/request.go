@@ -77,6 +77,9 @@ func Run(ctx context.Context, r Request) (*Output, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if r.To == FormatCompose && len(out.Stack.Services) == 0 {
+		return nil, noService(out.Stack.Findings)
+	}
 	if out.Result, err = r.convert(out.Stack); err != nil {
 		return nil, err
 	}
@@ -93,6 +96,17 @@ func Run(ctx context.Context, r Request) (*Output, error) {
 	}
 	out.Files, err = Write(out.Result, out.Stack, r.To)
 	return out, err
+}
+
+// noService is the error of a stack file that would be empty, with all that says why.
+func noService(findings []Finding) error {
+	all := []error{errors.New("no service is left for a stack file")}
+	for _, f := range findings {
+		if f.Fate == Refused {
+			all = append(all, errors.New(f.String()))
+		}
+	}
+	return errors.Join(all...)
 }
 
 // Check finds what is wrong with a request before anything is read.

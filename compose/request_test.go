@@ -298,6 +298,18 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
+// Manifests of which nothing can be a service make no empty stack file.
+func TestRunOfNothing(t *testing.T) {
+	doc, err := os.ReadFile("../testdata/manifests/two-containers.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Request{To: FormatCompose, Options: Options{Publish: PublishLoadBalancer}, Input: Input{Files: []Source{{Name: "two.yaml", Data: doc}}}}
+	if _, err := Run(t.Context(), r); err == nil || !strings.Contains(err.Error(), "no service is left") || !strings.Contains(err.Error(), "two.yaml:8: Pod/two") {
+		t.Errorf("%v", err)
+	}
+}
+
 // stackOf200 is a stack of 200 services with what stacks have.
 func stackOf200() []byte {
 	var b strings.Builder
