@@ -3,6 +3,8 @@ package compose
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +126,37 @@ func TestExportService(t *testing.T) {
 }
 
 // All stacks come out, services of none among "default", and nothing that is skep's own.
+// What skep mounts is named by its content, and comes out by the name of its file; of two of one name the second keeps its own.
+func TestExportOfMaterials(t *testing.T) {
+	web := small("shop_web", "nginx", stackLabels("shop"))
+	e := &engine{services: []swarm.Service{web}}
+	c := e.services[0].Spec.TaskTemplate.ContainerSpec
+	for i, target := range []string{"/etc/motd", "/srv/motd", "/srv/other"} {
+		name := fmt.Sprintf("skep-%032d", i)
+		e.configs = append(e.configs, swarm.Config{ID: name, Spec: swarm.ConfigSpec{
+			Annotations: swarm.Annotations{Name: name, Labels: map[string]string{translate.LabelMaterial: "true"}}, Data: []byte(target),
+		}})
+		c.Configs = append(c.Configs, &swarm.ConfigReference{ConfigName: name, ConfigID: name, File: &swarm.ConfigReferenceFileTarget{Name: target, UID: "0", GID: "0", Mode: 0o444}})
+	}
+	s, err := Export(t.Context(), e, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range s.Configs {
+		got[f.Key] = string(f.Data)
+	}
+	want := map[string]string{"motd": "/etc/motd", fmt.Sprintf("skep-%032d", 1): "/srv/motd", "other": "/srv/other"}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	for _, ref := range s.Services[0].File.Configs {
+		if got[ref.Source] != ref.Target {
+			t.Errorf("%s has what belongs to %q", ref.Target, got[ref.Source])
+		}
+	}
+}
+
 func TestExportAll(t *testing.T) {
 	object := map[string]string{translate.LabelKind: "Deployment", translate.LabelName: "api", translate.LabelObject: "{}", translate.LabelStack: "default"}
 	proxy := map[string]string{translate.LabelProxy: "default/api", translate.LabelStack: "kube-system"}

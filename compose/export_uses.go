@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"path"
 	"slices"
 
 	"github.com/docker/docker/api/types/mount"
@@ -159,24 +160,32 @@ func (e *exporter) volume(m *mount.Mount) Volume {
 
 // usedFiles lists the configs and secrets that the services mount.
 func (e *exporter) usedFiles() {
-	configs, secrets := map[string]bool{}, map[string]bool{}
+	configs, secrets := map[string]string{}, map[string]string{} // by name, one place where it is
 	for i := range e.stack.Services {
 		c := e.stack.Services[i].Spec.TaskTemplate.ContainerSpec
 		for _, ref := range c.Configs {
-			configs[ref.ConfigName] = true
+			configs[ref.ConfigName] = ""
+			if ref.File != nil {
+				configs[ref.ConfigName] = ref.File.Name
+			}
 		}
 		for _, ref := range c.Secrets {
-			secrets[ref.SecretName] = true
+			secrets[ref.SecretName] = ""
+			if ref.File != nil {
+				secrets[ref.SecretName] = ref.File.Name
+			}
 		}
 	}
 	for i := range e.configs {
-		if s := &e.configs[i].Spec; configs[s.Name] {
-			e.stack.Configs = append(e.stack.Configs, e.config(s))
+		s := &e.configs[i].Spec
+		if target, used := configs[s.Name]; used {
+			e.stack.Configs = append(e.stack.Configs, e.config(s, target))
 		}
 	}
 	for i := range e.secrets {
-		if s := &e.secrets[i].Spec; secrets[s.Name] {
-			e.stack.Secrets = append(e.stack.Secrets, e.secret(s))
+		s := &e.secrets[i].Spec
+		if target, used := secrets[s.Name]; used {
+			e.stack.Secrets = append(e.stack.Secrets, e.secret(s, target))
 		}
 	}
 }
@@ -184,18 +193,28 @@ func (e *exporter) usedFiles() {
 // material says whether a config or secret is skep's: what a container mounts out of a ConfigMap or Secret.
 func material(labels map[string]string) bool { return labels[translate.LabelMaterial] != "" }
 
-func (e *exporter) config(s *swarm.ConfigSpec) File {
+// fileKey is the key of a config or secret: of one of skep's, which is named by its content, the name of its file where no
+// other has that.
+func (e *exporter) fileKey(section string, a swarm.Annotations, target string, own bool) string {
+	base := path.Base(target)
+	if material(a.Labels) && base != "." && base != "/" && !e.keys[section][cleanKey(base)] {
+		return e.take(section, base, own)
+	}
+	return e.take(section, a.Name, own)
+}
+
+func (e *exporter) config(s *swarm.ConfigSpec, target string) File {
 	own := e.own(s.Labels) || material(s.Labels)
-	out := File{Key: e.take("configs", s.Name, own), Name: s.Name, External: !own, Data: s.Data, Labels: withoutSkep(s.Labels)}
+	out := File{Key: e.fileKey("configs", s.Annotations, target, own), Name: s.Name, External: !own, Data: s.Data, Labels: withoutSkep(s.Labels)}
 	if s.Templating != nil {
 		out.Template = s.Templating.Name
 	}
 	return out
 }
 
-func (e *exporter) secret(s *swarm.SecretSpec) File {
+func (e *exporter) secret(s *swarm.SecretSpec, target string) File {
 	own := e.own(s.Labels) || material(s.Labels)
-	out := File{Key: e.take("secrets", s.Name, own), Name: s.Name, External: !own, Unknown: true, Labels: withoutSkep(s.Labels)}
+	out := File{Key: e.fileKey("secrets", s.Annotations, target, own), Name: s.Name, External: !own, Unknown: true, Labels: withoutSkep(s.Labels)}
 	if s.Templating != nil {
 		out.Template = s.Templating.Name
 	}
