@@ -142,6 +142,7 @@ func (l *law) walk() bool {
 		}
 	}
 	for _, d := range differences("", deployed, applied) {
+		d = strings.ReplaceAll(d, `"`+filepath.Dir(l.file)+"/", `"PROJECT/`)
 		if i := slices.IndexFunc(lawRows, func(r lawRow) bool { return regexp.MustCompile(`^[a-z0-9-]+` + r.at).MatchString(d) }); i < 0 {
 			l.t.Errorf("docker stack deploy, skep convert: %s", d)
 		}
@@ -413,7 +414,7 @@ var lawRows = []lawRow{
 	{`\.volumes\.[^:]*: .*"type":"cluster"\}, null$`, "as above"},
 	{`\.volumes\.[^:]*\.(source|tmpfs|type|volume): ("law\d+_\w+", null|null, \{"size":\d+\}|"volume", "tmpfs"|\{"nocopy":true\}, null)$`, "a volume in memory is one without a name; the table of keys tells"},
 	{`\.volumes\.[^:]*\.source: ".*\.Task\.Slot.*", ".*\.Task\.Slot`, "the claims of a StatefulSet are named after it and its Pods' numbers"},
-	{`\.(volumes|configs)(\.|: null).*/work/`, "a file of the project is in a ConfigMap; the table of keys tells"},
+	{`\.volumes(\.|: ).*"PROJECT/`, "a file of the project is in a ConfigMap; the table of keys tells"},
 	{`\.configs(\.[^:]*)?: null, .*"source":"`, "as above"},
 	{`\.deploy(\.placement)?(\.constraints)?: .*skep\.missing==(persistentvolumeclaim|secret|configmap)/`, "what is made elsewhere is one of the namespace; the list of what to fill in tells"},
 	{`\.(secrets|configs)(\.[^:]*)?: .*, null$`, "as above"},
