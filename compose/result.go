@@ -20,8 +20,8 @@ type Options struct {
 	StorageClass string
 	// NetworkPolicies makes Compose's networks NetworkPolicies: a service is reached from its networks only.
 	NetworkPolicies bool
-	// Project reads a file or directory of the project for a bind mount; nil where nothing may be read. The path is
-	// as the file has it. An error of type *fs.PathError (not exist) leaves a hostPath.
+	// Project reads the files of the project that a bind mount names; nil where nothing may be read. What it does not
+	// find is a hostPath.
 	Project ProjectFiles
 }
 

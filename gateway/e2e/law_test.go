@@ -134,6 +134,10 @@ func (l *law) walk() bool {
 	l.kubectlIn(manifests, "apply", "-f", "-")
 	l.kubectlIn(manifests, "apply", "--dry-run=server", "-f", "-")
 	applied := l.holds()
+	text, err := os.ReadFile(l.file)
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	for name, service := range applied { // docker stack deploy says what it does not do
 		m := service.(map[string]any)
 		if fmt.Sprint(m["entrypoint"]) == "[/skep-pod]" && l.ignored {
@@ -143,7 +147,7 @@ func (l *law) walk() bool {
 	}
 	for _, d := range differences("", deployed, applied) {
 		d = strings.ReplaceAll(d, `"`+filepath.Dir(l.file)+"/", `"PROJECT/`)
-		if i := slices.IndexFunc(lawRows, func(r lawRow) bool { return regexp.MustCompile(`^[a-z0-9-]+` + r.at).MatchString(d) }); i < 0 {
+		if i := slices.IndexFunc(lawRows, func(r lawRow) bool { return r.explains(d, string(text)) }); i < 0 {
 			l.t.Errorf("docker stack deploy, skep convert: %s", d)
 		}
 	}
@@ -399,30 +403,35 @@ func (l *law) gone() {
 	})
 }
 
-// lawRow explains differences: at matches a difference from its beginning.
-type lawRow struct{ at, why string }
+// lawRow explains differences: at matches a difference behind the service's name. in is what the stack file must have for
+// it; "" for nothing of its own.
+type lawRow struct{ at, in, why string }
+
+func (r lawRow) explains(difference, file string) bool {
+	return regexp.MustCompile(`^[a-z0-9-]+`+r.at).MatchString(difference) && regexp.MustCompile(r.in).MatchString(file)
+}
 
 var lawRows = []lawRow{
-	{`\.networks`, "Pods share skep's overlay, and names are found by namespace; NetworkPolicies part them"},
-	{`\.(deploy\.)?labels: (null, \{\}|\{\}, null)$`, "bookkeeping"},
-	{`\.deploy: null, \{"labels":\{\}\}`, "bookkeeping"},
-	{`\.volumes\.[^:]*\.volume: null, \{"nocopy":true\}`, "nothing is copied into a claim; the table of keys tells"},
-	{`\.volumes\.[^:]*(\.source)?: .*/srv/law`, "a path of the machine that docker stack deploy runs on; the table of keys tells"},
-	{`\.volumes\.[^:]*: .*"type":"volume".*, null$`, "the volume of a driver is a claim of a class that someone has to make; the table of keys tells"},
-	{`\.volumes: .*"type":"volume".*, null$`, "as above"},
-	{`\.volumes\.[^:]*\.type: "cluster", "volume"$`, "a cluster volume is a claim of a class; the table of keys tells"},
-	{`\.volumes\.[^:]*: .*"type":"cluster"\}, null$`, "as above"},
-	{`\.volumes\.[^:]*\.(source|tmpfs|type|volume): ("law\d+_\w+", null|null, \{"size":\d+\}|"volume", "tmpfs"|\{"nocopy":true\}, null)$`, "a volume in memory is one without a name; the table of keys tells"},
-	{`\.volumes\.[^:]*\.source: ".*\.Task\.Slot.*", ".*\.Task\.Slot`, "the claims of a StatefulSet are named after it and its Pods' numbers"},
-	{`\.volumes(\.|: ).*"PROJECT/`, "a file of the project is in a ConfigMap; the table of keys tells"},
-	{`\.configs(\.[^:]*)?: null, .*"source":"`, "as above"},
-	{`\.deploy(\.placement)?(\.constraints)?: .*skep\.missing==(persistentvolumeclaim|secret|configmap)/`, "what is made elsewhere is one of the namespace; the list of what to fill in tells"},
-	{`\.(secrets|configs)(\.[^:]*)?: .*, null$`, "as above"},
-	{`\.(secrets|configs)\.[^:]*\.[ug]id: "[0-9]+", null$`, "the owner of a file; the table of keys tells"},
-	{`\.deploy\.placement\.max_replicas_per_node: null, 1$`, "the Pods of a Job for each node keep apart, as a global job's tasks do by themselves"},
-	{`\.deploy\.mode: null, "replicated-job"$`, "what is not started again after its end is a Job"},
-	{`\.deploy: \{"restart_policy":\{"condition":"(none|on-failure)"\}\}, \{"mode":"replicated-job"`, "as above"},
-	{`\.deploy\.restart_policy(\.condition)?: (\{"condition":)?"on-failure"\}?, null$`, "a job's tasks are started again on failure only"},
+	{`\.networks`, "", "Pods share skep's overlay, and names are found by namespace; NetworkPolicies part them"},
+	{`\.(deploy\.)?labels: (null, \{\}|\{\}, null)$`, "", "bookkeeping"},
+	{`\.deploy: null, \{"labels":\{\}\}`, "", "bookkeeping"},
+	{`\.volumes\.[^:]*\.volume: null, \{"nocopy":true\}`, `volumes`, "nothing is copied into a claim; the table of keys tells"},
+	{`\.volumes\.[^:]*(\.source)?: .*/srv/law`, `volumes`, "a path of the machine that docker stack deploy runs on; the table of keys tells"},
+	{`\.volumes\.[^:]*: .*"type":"volume".*, null$`, `driver`, "the volume of a driver is a claim of a class that someone has to make; the table of keys tells"},
+	{`\.volumes: .*"type":"volume".*, null$`, `driver`, "as above"},
+	{`\.volumes\.[^:]*\.type: "cluster", "volume"$`, `cluster`, "a cluster volume is a claim of a class; the table of keys tells"},
+	{`\.volumes\.[^:]*: .*"type":"cluster"\}, null$`, `cluster`, "as above"},
+	{`\.volumes\.[^:]*\.(source|tmpfs|type|volume): ("law\d+_\w+", null|null, \{"size":\d+\}|"volume", "tmpfs"|\{"nocopy":true\}, null)$`, `tmpfs`, "a volume in memory is one without a name; the table of keys tells"},
+	{`\.volumes\.[^:]*\.source: ".*\.Task\.Slot.*", ".*\.Task\.Slot`, `\.Task\.Slot`, "the claims of a StatefulSet are named after it and its Pods' numbers"},
+	{`\.volumes(\.|: ).*"PROJECT/`, `volumes`, "a file of the project is in a ConfigMap; the table of keys tells"},
+	{`\.configs(\.[^:]*)?: null, .*"source":"`, `volumes`, "as above"},
+	{`\.deploy(\.placement)?(\.constraints)?: .*skep\.missing==(persistentvolumeclaim|secret|configmap)/`, `external|driver`, "what is made elsewhere is one of the namespace; the list of what to fill in tells"},
+	{`\.(secrets|configs)(\.[^:]*)?: .*, null$`, `external|driver`, "as above"},
+	{`\.(secrets|configs)\.[^:]*\.[ug]id: "[0-9]+", null$`, `[ug]id`, "the owner of a file; the table of keys tells"},
+	{`\.deploy\.placement\.max_replicas_per_node: null, 1$`, `global-job`, "the Pods of a Job for each node keep apart, as a global job's tasks do by themselves"},
+	{`\.deploy\.mode: null, "replicated-job"$`, `none|on-failure|restart: "?no`, "what is not started again after its end is a Job"},
+	{`\.deploy: \{"restart_policy":\{"condition":"(none|on-failure)"\}\}, \{"mode":"replicated-job"`, `none|on-failure|restart: "?no`, "as above"},
+	{`\.deploy\.restart_policy(\.condition)?: (\{"condition":)?"on-failure"\}?, null$`, `on-failure`, "a job's tasks are started again on failure only"},
 }
 
 // differences lists where two documents differ.
